@@ -1,0 +1,85 @@
+"""Errors that a reader can put right: what is wrong, where, and the next step.
+
+``what`` and ``next_step`` are English templates in ``str.format`` syntax. They are literals in the call, so that Babel finds them,
+and are translated before their values are filled in. Exit codes are those of CONTRACT §1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+Translate = Callable[[str], str]
+
+
+def untranslated(template: str) -> str:
+    """Leave a template as it stands: English."""
+    return template
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input.
+
+    Attributes:
+        what: Template of the fault, e.g. ``"unknown tenant '{tenant}'"``.
+        next_step: Template of what the reader does next.
+        where: ``FILE:LINE``, device or field; empty if the input has no place.
+        values: What the templates are filled with.
+    """
+
+    what: str
+    next_step: str
+    where: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def text(self, translate: Translate = untranslated) -> str:
+        """The fault in the reader's language."""
+        return translate(self.what).format_map(self.values)
+
+    def advice(self, translate: Translate = untranslated) -> str:
+        """The next step in the reader's language."""
+        return translate(self.next_step).format_map(self.values)
+
+    def as_json(self, translate: Translate = untranslated) -> dict[str, str]:
+        """The shape of CONTRACT §8: ``{"where", "what", "next"}``."""
+        return {"where": self.where, "what": self.text(translate), "next": self.advice(translate)}
+
+
+class UserError(Exception):
+    """Something the reader can put right; carries one or more problems. Exit 3: configuration or input."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, what: str, next_step: str, *, where: str = "", **values: object) -> None:
+        self.problems: tuple[Problem, ...] = (Problem(what, next_step, where, values),)
+        super().__init__(self.problems[0].text())
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> UserError:
+        """One error for all problems of a batch input; raises ValueError if there are none."""
+        found = tuple(problems)
+        if not found:
+            raise ValueError("an error needs at least one problem")
+        error = cls(found[0].what, found[0].next_step, where=found[0].where, **found[0].values)
+        error.problems = found
+        return error
+
+
+class UsageError(UserError):
+    """The command line is wrong. Exit 2."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UnreachableError(UserError):
+    """A peer does not answer. Exit 4."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class RefusedError(UserError):
+    """Policy forbids it, or a second person must approve. Exit 5."""
+
+    exit_code: ClassVar[int] = 5

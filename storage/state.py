@@ -1,0 +1,107 @@
+"""The state database (状态库): ledger, alerts, incidents, users, offsets. SQLAlchemy Core on SQLite WAL, PostgreSQL later.
+
+Every package declares its tables on ``metadata``; ``storage/migrations`` holds the same as Alembic steps, and a test compares the two.
+Writers take the write lock at once (``BEGIN IMMEDIATE``), so that a read-then-write never fails half-way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BUSY_SECONDS = 15
+
+
+class Instant(TypeDecorator[datetime]):
+    """Aware UTC in and out; stored as whole microseconds since 1970, so that it sorts and compares on every engine."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive instant {value!r}")
+        delta = value - datetime(1970, 1, 1, tzinfo=UTC)
+        return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None:
+            return None
+        return datetime.fromtimestamp(value // 1_000_000, tz=UTC).replace(microsecond=value % 1_000_000)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def open_state(url: str) -> sa.Engine:
+    """An engine for ``sqlite:///PATH`` or a PostgreSQL URL. Opens nothing until first use; does not migrate."""
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _configure)
+    return engine
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One write transaction: the lock is taken at once, all of it is kept or none."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with connection.begin() if not connection.in_transaction() else _commit(connection):
+            yield connection
+
+
+@contextmanager
+def _commit(connection: sa.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One consistent snapshot; never waits for a writer."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        yield connection
+        connection.rollback()
+
+
+def append_only(table: sa.Table) -> None:
+    """Make the database refuse UPDATE and DELETE on a table (SQLite and PostgreSQL), CONTRACT §7."""
+    for verb in ("UPDATE", "DELETE"):
+        sa.event.listen(table, "after_create", sa.DDL(append_only_trigger(table.name, verb)).execute_if(dialect="sqlite"))
+
+
+def append_only_trigger(table: str, verb: str) -> str:
+    """The SQLite trigger that refuses ``verb``; the migrations use the same text."""
+    return (
+        f"CREATE TRIGGER {table}_refuses_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    )
