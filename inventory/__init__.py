@@ -1,0 +1,1 @@
+"""What there is to watch (台账): regions, organisations, devices, links, clouds, tenants, systems, hosts. CONTRACT §2."""

@@ -1,0 +1,7 @@
+"""``python -m yunwang``: the same as ``yw``."""
+
+import sys
+
+from yunwang.cli import main
+
+sys.exit(main())

@@ -1,0 +1,84 @@
+"""The tree of commands: name, module and one line of help for each; a module is imported when its command is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+import typer
+from typer.main import get_command
+
+GROUPS: dict[str, str] = {  # name -> help; module yunwang.cli.<name> has ``app``
+    "inventory": "check, import and export what there is to watch",
+    "link": "links: state, samples, 95th percentile, SLA",
+    "collect": "collectors: run, one poll, discovery",
+    "meter": "usage: import, collect, list",
+    "bill": "bills: draft, issue, show, export",
+    "catalogue": "price catalogue: check, diff, load",
+    "soc": "events, rules, alerts, incidents",
+    "crypto": "keys, signatures, certificates, SM2 SM3 SM4",
+    "config": "show and check the configuration",
+    "secret": "passwords and communities in the keystore",
+    "user": "accounts and roles",
+    "token": "API tokens",
+    "lab": "the simulated province",
+}
+COMMANDS: dict[str, tuple[str, str]] = {  # name -> (module, help); the module has ``command``
+    "up": ("up", "start everything; the demo province while no site is set up"),
+    "down": ("down", "stop what `up --detach` started"),
+    "status": ("status", "processes, counters, lag"),
+    "doctor": ("doctor", "check this machine and this data folder"),
+    "work": ("work", "the worker alone"),
+    "serve": ("serve", "the console alone"),
+    "verify": ("verify", "verify any signed artefact, offline"),
+    "login": ("login", "act as a user of the console"),
+    "version": ("version", "print the version"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose members are imported on call; ``--help`` reads the table above only."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [*COMMANDS, *GROUPS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS and cmd_name not in GROUPS:
+            return None
+        return _load(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()] + list(GROUPS.items()))
+
+
+def _load(name: str) -> Any:
+    module = importlib.import_module(f"yunwang.cli.{COMMANDS[name][0] if name in COMMANDS else name}")
+    command: Any = get_command(module.app) if name in GROUPS else _single(module.command)
+    command.name = name
+    return command
+
+
+def _single(function: Any) -> Any:
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command()(function)
+    return get_command(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; its return value, or the code it exits with, is the exit code."""
+    group = LazyGroup("yw", help="Yunwang: links, cloud bills, security operations, audit. Global: --data DIR, --config FILE, -o table|json|csv|ndjson")
+    try:
+        result = group.main(arguments, prog_name="yw", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return 2
+    except click.UsageError as error:
+        click.echo(f"error: {error.format_message()}\nwhere: {error.ctx.command_path if error.ctx else 'yw'}\nnext: yw --help", err=True)
+        return 2
+    except click.Abort:
+        return 130
+    return result if isinstance(result, int) else 0
