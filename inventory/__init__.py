@@ -1,1 +1,1 @@
-"""What there is to watch (台账): regions, organisations, devices, links, clouds, tenants, systems, hosts. CONTRACT §2."""
+"""What there is to watch (台账): regions, devices, links, clouds, tenants, hosts. CONTRACT §2."""

@@ -1,7 +1,7 @@
 """Errors that a reader can put right: what is wrong, where, and the next step.
 
-``what`` and ``next_step`` are English templates in ``str.format`` syntax. They are literals in the call, so that Babel finds them,
-and are translated before their values are filled in. Exit codes are those of CONTRACT §1.
+``what`` and ``next_step`` are English templates in ``str.format`` syntax. They are literals in the call, so that Babel
+finds them, and are translated before their values are filled in. Exit codes are those of CONTRACT §1.
 """
 
 from __future__ import annotations

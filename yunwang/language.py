@@ -1,4 +1,4 @@
-"""The reader's language: zh-CN or English by ``LANG`` (CONTRACT §1). Sources are English, ``yunwang/locale`` holds the Chinese."""
+"""The reader's language: zh-CN or English by ``LANG`` (CONTRACT §1). ``yunwang/locale`` holds the Chinese."""
 
 from __future__ import annotations
 

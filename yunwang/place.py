@@ -1,4 +1,4 @@
-"""Where data live (CONTRACT §1): ``./var``, ``--data DIR`` or ``YW_DATA``; the demo in ``DATA/demo``, a site in ``DATA`` itself."""
+"""Where data live: ``./var``, ``--data DIR`` or ``YW_DATA``; the demo in ``DATA/demo`` (CONTRACT §1)."""
 
 from __future__ import annotations
 

@@ -77,7 +77,9 @@ def _next(waiting: object, name: str) -> str:
 def _call(found: dict[str, str], *, terminal: bool) -> Call:
     output = found.get("output", "table" if terminal else "json")
     if output not in get_args(Format):
-        raise UsageError("unknown output format '{format}'", "use one of table, json, csv, ndjson", where="-o", format=output)
+        raise UsageError(
+            "unknown output format '{format}'", "use one of table, json, csv, ndjson", where="-o", format=output
+        )
     return Call(
         data=Path(found["data"]) if "data" in found else None,
         config=Path(found["config"]) if "config" in found else None,

@@ -31,7 +31,9 @@ def plain(value: object) -> Any:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
-def emit(result: Any, *, columns: Sequence[str] = (), rows: Callable[[Any], Iterable[Mapping[str, Any]]] | None = None) -> None:
+def emit(
+    result: Any, *, columns: Sequence[str] = (), rows: Callable[[Any], Iterable[Mapping[str, Any]]] | None = None
+) -> None:
     """Print one result.
 
     Args:
@@ -93,4 +95,6 @@ def note(template: str, **values: object) -> None:
 def show_error(error: UserError) -> None:
     """Three lines for each problem, on stderr."""
     for problem in error.problems:
-        sys.stderr.write(f"error: {problem.text(translate)}\nwhere: {problem.where or '-'}\nnext: {problem.advice(translate)}\n")
+        sys.stderr.write(
+            f"error: {problem.text(translate)}\nwhere: {problem.where or '-'}\nnext: {problem.advice(translate)}\n"
+        )

@@ -68,7 +68,10 @@ def _single(function: Any) -> Any:
 
 def run(arguments: list[str]) -> int:
     """Run the command; its return value, or the code it exits with, is the exit code."""
-    group = LazyGroup("yw", help="Yunwang: links, cloud bills, security operations, audit. Global: --data DIR, --config FILE, -o table|json|csv|ndjson")
+    group = LazyGroup(
+        "yw",
+        help="Yunwang: links, cloud bills, security operations. Global: --data DIR, --config FILE, -o table|json|csv|ndjson",
+    )
     try:
         result = group.main(arguments, prog_name="yw", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -77,7 +80,10 @@ def run(arguments: list[str]) -> int:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 2
     except click.UsageError as error:
-        click.echo(f"error: {error.format_message()}\nwhere: {error.ctx.command_path if error.ctx else 'yw'}\nnext: yw --help", err=True)
+        click.echo(
+            f"error: {error.format_message()}\nwhere: {error.ctx.command_path if error.ctx else 'yw'}\nnext: yw --help",
+            err=True,
+        )
         return 2
     except click.Abort:
         return 130
