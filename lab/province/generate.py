@@ -132,7 +132,7 @@ def _device(name: str, title: str, region: Region, role: Role, address: str) -> 
 
 
 def network(places: tuple[Region, ...]) -> tuple[list[Device], list[Group], list[Link]]:
-    """Two cores, two routers a prefecture, one a county; every prefecture and county has two links over two carriers."""
+    """Two cores, two routers a prefecture, one a county; each with two links over two carriers."""
     province, *below = places
     devices = [_device(f"hlj-pe{n}", f"省核心{n}", province, Role.CORE, f"127.0.1.{n}") for n in (1, 2)]
     groups: list[Group] = []

@@ -1,0 +1,195 @@
+"""The configuration (CONTRACT §1): ``yunwang.toml`` of the data folder or ``--config``; environment ``YW_SECTION__KEY``; defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from records.errors import Problem, UserError
+
+_ENVIRONMENT = re.compile(r"YW_([A-Z_]+?)__([A-Z_]+)")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Collect(_Section):
+    """What the collectors do; addresses are ``HOST:PORT``, an empty one switches the listener off."""
+
+    snmp_interval_seconds: int = Field(60, ge=1, le=3600)
+    snmp_timeout_seconds: float = Field(2.0, gt=0, le=60)
+    syslog_udp: str = "127.0.0.1:5514"
+    syslog_tcp: str = "127.0.0.1:5514"
+    syslog_tls: Literal[""] = ""
+    usage_window_seconds: int = Field(3600, ge=60, le=86_400)
+
+
+class LinkHealth(_Section):
+    """How rates become figures."""
+
+    bin_seconds: int = Field(300, ge=60, le=3600)
+
+
+class Store(_Section):
+    """The record store's engine."""
+
+    kind: Literal["embedded"] = "embedded"
+    url: str = ""
+
+
+class State(_Section):
+    """The state database; empty means SQLite in the data folder."""
+
+    url: str = ""
+
+
+class Spool(_Section):
+    """What waits between collecting and judging."""
+
+    kind: Literal["local"] = "local"
+    url: str = ""
+    fsync_seconds: float = Field(1.0, ge=0, le=60)
+
+
+class Console(_Section):
+    """Where the console listens; off loopback it wants TLS, or a proxy in front that gives it."""
+
+    listen: str = "127.0.0.1:8080"
+    behind_proxy: bool = False
+    tls_certificate: str = ""
+    tls_key: str = ""
+    metrics: str = "127.0.0.1:0"
+
+
+class Crypto(_Section):
+    """Providers in the order in which they are asked; the trust anchor that ``verify`` uses beside ``--ca`` and ``YW_CA``."""
+
+    providers: tuple[str, ...] = ("pyca", "openssl")
+    ca: str = ""
+
+
+class Retention(_Section):
+    """How long sealed logs are kept; the law's floor is six months (网络安全法)."""
+
+    log_days: int = Field(180, le=36_500)
+
+    @field_validator("log_days")
+    @classmethod
+    def _floor(cls, days: int) -> int:
+        if days < 180:  # noqa: PLR2004 - the floor itself
+            raise ValueError("log_days must be at least 180: the law asks for six months")
+        return days
+
+
+class Settings(_Section):
+    """All sections; unknown keys are errors."""
+
+    collect: Collect = Collect()
+    link_health: LinkHealth = LinkHealth()
+    store: Store = Store()
+    state: State = State()
+    spool: Spool = Spool()
+    console: Console = Console()
+    crypto: Crypto = Crypto()
+    retention: Retention = Retention()
+
+
+def load(file: Path, environment: Mapping[str, str] | None = None, *, required: bool = False) -> Settings:
+    """The settings in force.
+
+    Args:
+        file: ``yunwang.toml``; a missing one means defaults unless ``required``.
+        environment: Where ``YW_SECTION__KEY`` is looked up; the process's own by default.
+        required: The user named the file, so it must be there.
+
+    Raises:
+        UserError: Unknown keys and bad values, all at once, each with ``FILE:LINE``.
+    """
+    text = _text(file, required=required)
+    merged = _merge(_parse(text, file), _from_environment(os.environ if environment is None else environment))
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise UserError.of(_problem(one, text, file) for one in error.errors()) from error
+
+
+def origins(file: Path, settings: Settings, environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Every key with its value and where that comes from: ``default``, the file's line or the environment."""
+    text = _text(file, required=False)
+    written = _parse(text, file)
+    outer = _from_environment(os.environ if environment is None else environment)
+    rows = []
+    for section, keys in settings.model_dump().items():
+        for key, value in keys.items():
+            origin = "default"
+            if key in written.get(section, {}):
+                origin = f"{file}:{_line(text, section, key)}"
+            if key in outer.get(section, {}):
+                origin = f"YW_{section.upper()}__{key.upper()}"
+            rows.append({"key": f"{section}.{key}", "value": value, "origin": origin})
+    return rows
+
+
+def _text(file: Path, *, required: bool) -> str:
+    if not file.exists() and not required:
+        return ""
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("cannot read the configuration: {reason}", "check the file", where=str(file), reason=error) from error
+
+
+def _parse(text: str, file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        found: dict[str, dict[str, Any]] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"{file}:{line[1]}" if line else str(file)
+        raise UserError("not valid TOML: {reason}", "mend the syntax at this line", where=where, reason=error) from error
+    return found
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in environment.items():
+        match = _ENVIRONMENT.fullmatch(name)
+        if match:
+            found.setdefault(match[1].lower(), {})[match[2].lower()] = value
+    return found
+
+
+def _merge(written: dict[str, Any], outer: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    merged = dict(written)
+    for section, keys in outer.items():
+        merged[section] = {**merged.get(section, {}), **keys}
+    return merged
+
+
+def _line(text: str, section: str, key: str) -> int:
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[([^\]]+)\]", line)
+        current = header[1].strip() if header else current
+        if (current == section and re.match(rf"\s*{re.escape(key)}\s*=", line)) or (not key and current == section):
+            return number
+    return 1
+
+
+def _problem(error: Any, text: str, file: Path) -> Problem:
+    place = [str(part) for part in error["loc"]]
+    name = ".".join(place)
+    where = f"{file}:{_line(text, place[0], place[1] if len(place) > 1 else '')}"
+    if error["type"] == "extra_forbidden":
+        section = Settings.model_fields.get(place[0])
+        known = Settings.model_fields if len(place) == 1 else section.annotation.model_fields  # type: ignore[union-attr]  # a section's class
+        values = {"key": name, "known": ", ".join(known)}
+        return Problem("unknown key '{key}'", "known here: {known}", where, values)
+    values = {"key": name, "reason": error["msg"].removeprefix("Value error, ")}
+    return Problem("'{key}': {reason}", "correct the value", where, values)

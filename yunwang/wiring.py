@@ -1,0 +1,140 @@
+"""Concrete things put together: the only place that knows which engine stands behind which port."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from records.errors import UserError
+from records.instants import now
+from yunwang.cli.call import Call, current
+from yunwang.place import Place
+from yunwang.secrets import Resolve, passphrase, resolver
+from yunwang.settings import Settings, load
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from crypto.ca import SiteIdentity
+    from crypto.keystore import KeyStore
+    from inventory.model import Inventory
+    from storage.port import RecordStore
+    from storage.spool import SpoolReader
+
+
+@dataclass(frozen=True)
+class Site:
+    """One data folder at work; everything opens on first use."""
+
+    place: Place
+    settings: Settings
+
+    @cached_property
+    def state(self) -> sa.Engine:
+        """The state database, migrated."""
+        from storage.migrate import migrate  # noqa: PLC0415 - opened on first use
+        from storage.state import open_state  # noqa: PLC0415
+
+        engine = open_state(self.settings.state.url or f"sqlite:///{self.place.state}")
+        migrate(engine)
+        return engine
+
+    @cached_property
+    def store(self) -> RecordStore:
+        """The record store, for reading."""
+        return self.open_store(writer=False)
+
+    def open_store(self, *, writer: bool) -> RecordStore:
+        """A record store of its own; only the worker asks for a writer."""
+        from storage.embedded import EmbeddedStore  # noqa: PLC0415 - pyarrow on first use
+
+        return EmbeddedStore(self.place.records, writer=writer)
+
+    @cached_property
+    def spool(self) -> SpoolReader:
+        from storage.spool import SpoolReader  # noqa: PLC0415 - opened on first use
+
+        return SpoolReader(self.place.spool)
+
+    @property
+    def inventory(self) -> Inventory:
+        """The inventory in force now."""
+        return self.inventory_revision()[1]
+
+    def inventory_revision(self) -> tuple[int, Inventory]:
+        """Revision number and inventory; parsed again only after a change."""
+        from inventory.loading import parse  # noqa: PLC0415 - YAML on first use
+        from inventory.model import Inventory  # noqa: PLC0415
+        from storage import inventory as kept  # noqa: PLC0415
+
+        number = kept.revision(self.state)
+        cached: tuple[int, Inventory] | None = self.__dict__.get("_inventory")
+        if cached is None or cached[0] != number:
+            text = kept.load(self.state)
+            cached = (number, parse(text) if text else Inventory())
+            self.__dict__["_inventory"] = cached
+        return cached
+
+    @cached_property
+    def keystore(self) -> KeyStore:
+        from crypto.keystore import KeyStore  # noqa: PLC0415 - opened on first use
+
+        return KeyStore(self.place.keys, passphrase(self.place))
+
+    @cached_property
+    def resolve(self) -> Resolve:
+        """From ``secret:…`` to the secret."""
+        return resolver(lambda: self.keystore)
+
+    @cached_property
+    def identity(self) -> SiteIdentity:
+        """The signing identity; made on first use, together with the site's CA and ``ca.pem``."""
+        from crypto.ca import ensure_site_identity  # noqa: PLC0415 - opened on first use
+
+        return ensure_site_identity(self.keystore, self.place.ca, "Yunwang demo" if self.place.demo else "Yunwang", now())
+
+    @property
+    def actor(self) -> str:
+        """Who this call acts as (CONTRACT §10)."""
+        from yunwang.acting import actor  # noqa: PLC0415 - asks the state database
+
+        return actor(self.state)
+
+    def prepare(self) -> None:
+        """Make the data folder; UserError if it cannot be written."""
+        root = self.place.root
+        try:
+            for folder in (root, self.place.run, self.place.spool, self.place.records):
+                folder.mkdir(parents=True, exist_ok=True)
+            root.chmod(stat.S_IRWXU)
+            probe = self.place.run / f".probe-{os.getpid()}"
+            probe.write_bytes(b"x")
+            probe.unlink()
+        except OSError as error:
+            reason = error.strerror or error
+            advice = "free space or mend its permissions, or choose another with --data DIR"
+            raise UserError("cannot write the data folder: {reason}", advice, where=str(root), reason=reason) from error
+
+
+def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist: bool = True) -> Site:
+    """The site that a call acts on; UserError if there is nothing yet and there must be."""
+    chosen = call or current()
+    place = chosen.place(demo=demo)
+    settings = load(chosen.config or place.config, required=chosen.config is not None)
+    if must_exist and not place.state.exists():
+        raise UserError(
+            "there is no data in {folder}",
+            "run `yw up` for the demo, or `yw inventory import PATH` for a site",
+            where=str(place.root),
+            folder=place.root,
+        )
+    return Site(place, settings)
+
+
+def site_at(data: Path, *, demo: bool) -> Site:
+    """The site of a folder, for the processes that the supervisor starts."""
+    return open_site(Call(data=data), demo=demo, must_exist=False)
