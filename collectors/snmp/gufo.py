@@ -1,7 +1,7 @@
 """The agent port on gufo-snmp: one session a device, SNMP v2c and v3.
 
 What the library leaves to us, each seen on 0.13: no retries (the poller has them), one outstanding request a session, a
-session that never recovers from an engine restart, a panic that is no ``Exception`` when a reply ends inside a BER length.
+session that never recovers from an engine restart, a panic that is no ``Exception`` when a reply ends inside a length.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Pdu:
 
 
 def plan(ports: Sequence[Port], size: int, every: Sequence[str] = (SYS_UPTIME,)) -> tuple[Pdu, ...]:
-    """Requests of at most ``size`` values, each with ``every`` before them; ports stay whole while ``size`` allows it."""
+    """Requests of at most ``size`` values with ``every`` before them; ports stay whole while ``size`` allows it."""
     if not ports:
         return ()
     width = len(ports[0].oids)
@@ -76,7 +76,7 @@ def text_of(value: Value) -> str | None:
 
 
 def indexes(names: Mapping[int, Value], wanted: Sequence[str]) -> dict[str, int]:
-    """ifName to ifIndex of the wanted interfaces that exist; the lowest index where an agent repeats a name."""
+    """The ifIndex of each wanted ifName that exists; the lowest index where an agent repeats a name."""
     found: dict[str, int] = {}
     for index in sorted(names, reverse=True):
         name = text_of(names[index])

@@ -12,7 +12,8 @@ Value = int | float | str | bytes | None
 class Reason(StrEnum):
     """Why an agent gave no values.
 
-    A wrong community looks like ``timeout``, because an agent does not answer it (RFC 3584 §5.2.1); so do wrong SNMPv3 keys here.
+    A wrong community looks like ``timeout``, because an agent does not answer it (RFC 3584 §5.2.1);
+    so do wrong SNMPv3 keys here.
     """
 
     TIMEOUT = "timeout"

@@ -48,7 +48,7 @@ def whole(value: Value, limit: int = _SIGNED) -> int | None:
 
 
 def speed_bps(high: int | None, low: int | None) -> int | None:
-    """Port speed in bit/s: ifHighSpeed, else ifSpeed below its limit, else None; 0 means that the agent does not know."""
+    """Port speed in bit/s: ifHighSpeed, else ifSpeed below its limit, else None; 0 is an agent's "unknown"."""
     if high:
         return high * 1_000_000
     return low if low and low < SPEED_LIMIT else None

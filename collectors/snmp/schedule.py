@@ -72,7 +72,7 @@ def phase_of(device: str, interval: float) -> float:
 
 
 def next_tick(after: float, phase: float, interval: float) -> float:
-    """The first instant later than ``after`` that is ``phase`` modulo ``interval``: computed, not summed, so no drift."""
+    """The first instant later than ``after`` that is ``phase`` modulo ``interval``: not summed up, so no drift."""
     tick = (math.floor((after - phase) / interval) + 1) * interval + phase
     return tick if tick > after else tick + interval
 
@@ -122,16 +122,19 @@ class Scheduler:
             async with self._places:
                 lag = time.monotonic() - tick
                 poll = await poller.poll()
-            self._rows.extend(poll.rows)
+            self._keep(poll.rows)
             self._observer.polled(poll, lag)
             tick = next_tick(max(tick + timing.interval / 2, time.monotonic()), phase, timing.interval)
 
-    async def flush(self) -> None:
-        """Hand the rows so far to the spool; returns when it has them."""
+    def _keep(self, rows: Sequence[Row]) -> None:
+        self._rows.extend(rows)
         if len(self._rows) > MOST_ROWS:
             lost = len(self._rows) - MOST_ROWS
             del self._rows[:lost]
             self._observer.lost("readings_overflow", lost)
+
+    async def flush(self) -> None:
+        """Hand the rows so far to the spool; returns when it has them."""
         if self._rows:
             rows, self._rows = self._rows, []
             await self._put([to_entry(rows, self._plan.source, now())])
