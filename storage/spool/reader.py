@@ -1,0 +1,258 @@
+"""Reading a spool, also while other processes append to it. A reader holds no lock and changes nothing."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+from records.errors import UserError
+from records.spool import Entry, Kind, Position
+from storage.spool.framing import HEADER_BYTES, Decoder, claimed_end, frame_end
+from storage.spool.segments import GAP, Segment, list_segments, read_header
+from storage.spool.source import FileSource, MemorySource, Source
+
+SCAN_BYTES = 16 * 1024 * 1024
+_LEAST_WINDOW, _MOST_WINDOW = 64 * 1024, 1024 * 1024
+_MARK_EVERY = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """Entries found, and where the next scan begins: behind the last entry that was looked at, wanted or not."""
+
+    entries: list[tuple[Position, Entry]]
+    next: int
+
+
+class SpoolCorruptError(UserError):
+    """A closed segment holds bytes that are no entry.
+
+    Attributes:
+        position: Partition and ordinal of the damaged entry.
+        resume: The next ordinal that can be read.
+        raw: The damaged bytes.
+    """
+
+    def __init__(self, segment: Path, position: Position, resume: int, raw: bytes) -> None:
+        super().__init__(
+            "entry {ordinal} of spool segment {segment} is damaged",
+            "restore the segment from a backup; until then reading goes on behind it and the damaged bytes are in quarantine",
+            where=str(segment),
+            ordinal=position.offset,
+            segment=segment.name,
+        )
+        self.position, self.resume, self.raw = position, resume, raw
+
+
+class _Shelf:
+    """The segments of one partition and byte positions that were met on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.segments: list[Segment] = []
+        self._marks: dict[int, list[tuple[int, int]]] = {}
+        self._open: tuple[Segment, Source] | None = None
+
+    def refresh(self) -> None:
+        """List the segments again."""
+        try:
+            self.segments = list_segments(self.folder)
+        except FileNotFoundError:
+            self.segments = []
+
+    def holding(self, ordinal: int) -> Segment | None:
+        """The segment in which ``ordinal`` stands or will stand; the oldest one for what retention has removed."""
+        at = bisect.bisect_right(self.segments, ordinal, key=lambda segment: segment.base)
+        return self.segments[max(at - 1, 0)] if self.segments else None
+
+    def after(self, segment: Segment) -> Segment | None:
+        """The segment that follows."""
+        at = bisect.bisect_right(self.segments, segment.base, key=lambda other: other.base)
+        return self.segments[at] if at < len(self.segments) else None
+
+    def source(self, segment: Segment) -> Source:
+        """The segment's bytes; the last one stays open."""
+        if self._open is None or self._open[0] != segment:
+            self.close()
+            if not segment.sealed:
+                read_header(segment.path)
+            self._open = (segment, MemorySource.of_bundle(segment.path) if segment.sealed else FileSource(segment.path))
+        return self._open[1]
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+    def mark(self, segment: Segment, ordinal: int, at: int) -> None:
+        """Remember that ``ordinal`` begins at byte ``at``."""
+        marks = self._marks.setdefault(segment.base, [(segment.base, HEADER_BYTES)])
+        place = bisect.bisect_left(marks, (ordinal, at))
+        if place == len(marks) or marks[place][0] != ordinal:
+            marks.insert(place, (ordinal, at))
+            if len(marks) > _MARK_EVERY:
+                del marks[1::2]
+
+    def nearest(self, segment: Segment, ordinal: int) -> tuple[int, int]:
+        """The remembered ordinal and byte at or before ``ordinal``."""
+        marks = self._marks.get(segment.base, [(segment.base, HEADER_BYTES)])
+        return marks[max(bisect.bisect_right(marks, (ordinal, 1 << 62)) - 1, 0)]
+
+
+class SpoolReader:
+    """Reads all partitions of a spool folder. Not for several threads at once: a reader is cheap, give each its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shelves: dict[str, _Shelf] = {}
+        self._decoder = Decoder()
+
+    def partitions(self) -> list[str]:
+        """Names of the partitions that hold a segment."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder) if entry.is_dir() and not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        return [name for name in names if self._shelf(name).segments]
+
+    def read(
+        self, partition: str, offset: int, limit: int, kinds: Container[Kind] | None = None
+    ) -> list[tuple[Position, Entry]]:
+        """At most ``limit`` entries of these kinds from ordinal ``offset`` on; fewer only at the end.
+
+        Raises:
+            SpoolCorruptError: The first entry to return is damaged.
+        """
+        found: list[tuple[Position, Entry]] = []
+        while len(found) < limit:
+            scan = self.scan(partition, offset, limit - len(found), kinds)
+            if scan.next == offset:
+                break
+            found += scan.entries
+            offset = scan.next
+        return found
+
+    def scan(self, partition: str, offset: int, limit: int, kinds: Container[Kind] | None = None) -> Scan:
+        """Like ``read``, but looks at about 16 MiB at most and tells how far it came."""
+        shelf = self._shelf(partition)
+        found: list[tuple[Position, Entry]] = []
+        budget = SCAN_BYTES
+        while len(found) < limit and budget > 0:
+            segment = shelf.holding(offset)
+            if segment is None:
+                break
+            try:
+                some, onward, looked = self._scan_segment(shelf, segment, offset, limit - len(found), kinds)
+            except SpoolCorruptError:
+                if found:
+                    break
+                raise
+            except FileNotFoundError:  # it became a bundle after it was listed
+                shelf.close()
+                shelf.refresh()
+                continue
+            found += some
+            budget -= looked
+            if onward == offset:
+                break
+            offset = onward
+        return Scan(entries=found, next=offset)
+
+    def end(self, partition: str) -> int:
+        """Ordinal behind the last whole entry: what the next one gets. Equals the count, but for gaps after a loss of power."""
+        shelf = self._shelf(partition)
+        shelf.refresh()
+        return self._segment_end(shelf, shelf.segments[-1]) if shelf.segments else 0
+
+    def waiting(self, partition: str, offset: int) -> int:
+        """How many entries stand at or behind ``offset``."""
+        shelf = self._shelf(partition)
+        shelf.refresh()
+        total = 0
+        for segment in shelf.segments:
+            after = shelf.after(segment)
+            if after is not None and after.base <= offset:
+                continue
+            joined = after is not None and after.base - segment.base < GAP
+            end = after.base if after is not None and joined else self._segment_end(shelf, segment)
+            total += max(end - max(segment.base, offset), 0)
+        return total
+
+    def _shelf(self, partition: str) -> _Shelf:
+        shelf = self._shelves.get(partition)
+        if shelf is None:
+            shelf = self._shelves[partition] = _Shelf(self._folder / partition)
+        if not shelf.segments:
+            shelf.refresh()
+        return shelf
+
+    def _scan_segment(
+        self, shelf: _Shelf, segment: Segment, offset: int, limit: int, kinds: Container[Kind] | None
+    ) -> tuple[list[tuple[Position, Entry]], int, int]:
+        """Entries, the ordinal to go on with, bytes looked at."""
+        source = shelf.source(segment)
+        ordinal, at = self._seek(shelf, segment, source, max(offset, segment.base))
+        if ordinal < offset:
+            return [], self._onward(shelf, segment, source, ordinal, at, offset), 0
+        size = min(max(limit * 256, _LEAST_WINDOW), _MOST_WINDOW)
+        window = _whole_window(source, at, size)
+        found, used, after = self._decoder.read(window, 0, Position(shelf.folder.name, ordinal), limit=limit, kinds=kinds)
+        if after == ordinal:
+            return [], self._onward(shelf, segment, source, ordinal, at, offset), 0
+        shelf.mark(segment, after, at + used)
+        return found, after, used
+
+    def _seek(self, shelf: _Shelf, segment: Segment, source: Source, wanted: int) -> tuple[int, int]:
+        """The byte where ``wanted`` begins, or the last ordinal and byte before it that exist."""
+        ordinal, at = shelf.nearest(segment, wanted)
+        while ordinal < wanted:
+            window = _whole_window(source, at, _MOST_WINDOW)
+            used = 0
+            while ordinal < wanted and (end := frame_end(window, used) or _hop(window, used)):
+                used, ordinal = end, ordinal + 1
+            if not used:
+                break
+            at += used
+            shelf.mark(segment, ordinal, at)
+        return ordinal, at
+
+    def _onward(self, shelf: _Shelf, segment: Segment, source: Source, ordinal: int, at: int, offset: int) -> int:
+        """Where to go on when no whole frame stands at ``at``: nowhere yet, or the next segment."""
+        shelf.refresh()
+        after = shelf.after(segment)
+        window = _whole_window(source, at, _LEAST_WINDOW)
+        if frame_end(window, 0):  # appended since we looked
+            return ordinal if ordinal > offset else offset
+        if after is None and not segment.sealed:
+            return offset
+        if not window:
+            return max(after.base, offset) if after is not None else offset
+        hop = _hop(window, 0)
+        if hop:
+            shelf.mark(segment, ordinal + 1, at + hop)
+        resume = ordinal + 1 if hop or after is None else after.base
+        raise SpoolCorruptError(segment.path, Position(shelf.folder.name, ordinal), resume, window[: hop or len(window)])
+
+    def _segment_end(self, shelf: _Shelf, segment: Segment) -> int:
+        try:
+            return self._seek(shelf, segment, shelf.source(segment), 1 << 62)[0]
+        except FileNotFoundError:
+            shelf.close()
+            shelf.refresh()
+            return self._segment_end(shelf, shelf.segments[-1])
+
+
+def _whole_window(source: Source, at: int, size: int) -> bytes:
+    """About ``size`` bytes from ``at`` on, more if the first frame needs it."""
+    data = source.read(size, at)
+    needed = claimed_end(data, 0)
+    return source.read(needed, at) if needed > len(data) == size else data
+
+
+def _hop(window: bytes, at: int) -> int:
+    """Where a damaged frame ends, if an undamaged one follows in the window; else 0."""
+    claimed = claimed_end(window, at)
+    return claimed if claimed > at and frame_end(window, claimed) else 0
