@@ -1,0 +1,96 @@
+"""Finding and binding a libcrypto >= 3.0 by ctypes: every function gets its types, else 64-bit pointers are cut."""
+
+from __future__ import annotations
+
+import ctypes as c
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from crypto.errors import ProviderUnavailable
+
+MINIMUM = 0x3000_0000  # OpenSSL 3.0: OPENSSL_VERSION_NUMBER is 0xMNN00PP0
+SONAMES = ("libcrypto.so.4", "libcrypto.so.3")
+_P, _INT, _SIZE, _BYTES = c.c_void_p, c.c_int, c.c_size_t, c.c_char_p
+
+SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "OpenSSL_version": (_BYTES, [_INT]),
+    "OpenSSL_version_num": (c.c_ulong, []),
+    "ERR_clear_error": (None, []),
+    "EVP_MD_fetch": (_P, [_P, _BYTES, _BYTES]),
+    "EVP_MD_CTX_new": (_P, []),
+    "EVP_MD_CTX_free": (None, [_P]),
+    "EVP_MD_CTX_set_pkey_ctx": (None, [_P, _P]),
+    "EVP_PKEY_CTX_new": (_P, [_P, _P]),
+    "EVP_PKEY_CTX_free": (None, [_P]),
+    "EVP_PKEY_CTX_set1_id": (_INT, [_P, _BYTES, _INT]),
+    "EVP_DigestSignInit": (_INT, [_P, _P, _P, _P, _P]),
+    "EVP_DigestSign": (_INT, [_P, _P, c.POINTER(_SIZE), _BYTES, _SIZE]),
+    "EVP_DigestVerifyInit": (_INT, [_P, _P, _P, _P, _P]),
+    "EVP_DigestVerify": (_INT, [_P, _BYTES, _SIZE, _BYTES, _SIZE]),
+    "EVP_PKEY_free": (None, [_P]),
+    "d2i_AutoPrivateKey": (_P, [_P, c.POINTER(_BYTES), c.c_long]),
+    "d2i_PUBKEY": (_P, [_P, c.POINTER(_BYTES), c.c_long]),
+    "BN_bin2bn": (_P, [_BYTES, _INT, _P]),
+    "BN_clear_free": (None, [_P]),
+    "EC_GROUP_new_by_curve_name": (_P, [_INT]),
+    "EC_GROUP_free": (None, [_P]),
+    "EC_POINT_new": (_P, [_P]),
+    "EC_POINT_free": (None, [_P]),
+    "EC_POINT_mul": (_INT, [_P, _P, _P, _P, _P, _P]),
+    "EC_POINT_point2oct": (_SIZE, [_P, _P, _INT, _P, _SIZE, _P]),
+}
+
+
+class _Place(c.Structure):
+    """``Dl_info`` of dladdr(3)."""
+
+    _fields_ = (("file", c.c_char_p), ("base", c.c_void_p), ("symbol", c.c_char_p), ("address", c.c_void_p))
+
+
+def load() -> c.CDLL:
+    """The libcrypto to use: ``YW_LIBCRYPTO`` and nothing else where it is set, the system's, the psycopg-binary wheel's.
+
+    Raises ProviderUnavailable with what was tried.
+    """
+    wanted = os.environ.get("YW_LIBCRYPTO")
+    tried: list[str] = []
+    for name in [wanted] if wanted else candidates():
+        try:
+            return bind(c.CDLL(name))
+        except (OSError, AttributeError, ProviderUnavailable) as error:
+            tried.append(f"{name}: {error}")
+    raise ProviderUnavailable(
+        "no usable libcrypto for SM2 ({tried})",
+        "install OpenSSL 3.0 or later, or the Python package psycopg-binary, or name a library in YW_LIBCRYPTO",
+        tried="; ".join(tried),
+    )
+
+
+def candidates() -> Iterator[str]:
+    """The system's libcrypto by its soname, then the copy that psycopg-binary brings, for hosts with OpenSSL 1.1."""
+    yield from SONAMES
+    wheel = importlib.util.find_spec("psycopg_binary")
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        yield from sorted(str(found) for found in Path(f"{folder}.libs").glob("libcrypto-*.so.*"))
+
+
+def bind(library: c.CDLL) -> c.CDLL:
+    """Set argument and result types; AttributeError if a function is missing, ProviderUnavailable if it is too old."""
+    for name, (result, arguments) in SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    if library.OpenSSL_version_num() < MINIMUM:
+        raise ProviderUnavailable("{version} is older than 3.0", "install OpenSSL 3.0 or later", version=library.OpenSSL_version(0).decode())
+    return library
+
+
+def file_of(library: c.CDLL) -> str:
+    """The file a library was loaded from, by dladdr(3); its name where the C library cannot tell."""
+    find = c.CDLL(None).dladdr
+    find.restype, find.argtypes = c.c_int, [c.c_void_p, c.POINTER(_Place)]
+    place = _Place()
+    if find(c.cast(library.OpenSSL_version, c.c_void_p), c.byref(place)) and place.file:
+        return os.path.realpath(place.file.decode())
+    return str(library._name)  # noqa: SLF001 - ctypes has no other way to tell the name
