@@ -64,4 +64,4 @@ def data_folder(option: Path | None) -> Path:
 
 def is_site(data: Path) -> bool:
     """A folder is a site once an inventory was imported into it."""
-    return (data / "state.db").exists()
+    return (data / "ca.pem").exists()

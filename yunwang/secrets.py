@@ -1,4 +1,4 @@
-"""``secret:NAME``, ``secret:file:PATH`` and ``secret:env:NAME`` to the secret text (CONTRACT §2); the keystore's passphrase."""
+"""``secret:NAME``, ``secret:file:PATH``, ``secret:env:NAME`` to the secret (CONTRACT §2); the keystore's passphrase."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ def resolver(keystore: Callable[[], KeyStore]) -> Resolve:
 def _from_environment(name: str) -> Secret:
     value = os.environ.get(name)
     if value is None:
-        raise UserError("the environment has no '{name}'", "set it where this process is started", where=f"secret:env:{name}", name=name)
+        raise UserError(
+            "the environment has no '{name}'",
+            "set it where this process is started",
+            where=f"secret:env:{name}",
+            name=name,
+        )
     return Secret(value)
 
 
@@ -46,7 +51,9 @@ def _from_file(path: Path) -> Secret:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError("cannot read the secret: {reason}", "check the file", where=f"secret:file:{path}", reason=error) from error
+        raise UserError(
+            "cannot read the secret: {reason}", "check the file", where=f"secret:file:{path}", reason=error
+        ) from error
     return Secret(text.removesuffix("\n"))
 
 

@@ -1,4 +1,4 @@
-"""The configuration (CONTRACT §1): ``yunwang.toml`` of the data folder or ``--config``; environment ``YW_SECTION__KEY``; defaults."""
+"""The configuration (CONTRACT §1): environment ``YW_SECTION__KEY``, then ``yunwang.toml``, then defaults."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Console(_Section):
 
 
 class Crypto(_Section):
-    """Providers in the order in which they are asked; the trust anchor that ``verify`` uses beside ``--ca`` and ``YW_CA``."""
+    """Providers in the order in which they are asked; ``ca`` is a trust anchor beside ``--ca`` and ``YW_CA``."""
 
     providers: tuple[str, ...] = ("pyca", "openssl")
     ca: str = ""
@@ -143,7 +143,9 @@ def _text(file: Path, *, required: bool) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError("cannot read the configuration: {reason}", "check the file", where=str(file), reason=error) from error
+        raise UserError(
+            "cannot read the configuration: {reason}", "check the file", where=str(file), reason=error
+        ) from error
 
 
 def _parse(text: str, file: Path) -> dict[str, dict[str, Any]]:
@@ -152,7 +154,9 @@ def _parse(text: str, file: Path) -> dict[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         where = f"{file}:{line[1]}" if line else str(file)
-        raise UserError("not valid TOML: {reason}", "mend the syntax at this line", where=where, reason=error) from error
+        raise UserError(
+            "not valid TOML: {reason}", "mend the syntax at this line", where=where, reason=error
+        ) from error
     return found
 
 

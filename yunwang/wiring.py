@@ -18,9 +18,9 @@ from yunwang.settings import Settings, load
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
     from crypto.ca import SiteIdentity
     from crypto.keystore import KeyStore
+
     from inventory.model import Inventory
     from storage.port import RecordStore
     from storage.spool import SpoolReader
@@ -37,6 +37,7 @@ class Site:
     def state(self) -> sa.Engine:
         """The state database, migrated."""
         from storage.migrate import migrate  # noqa: PLC0415 - opened on first use
+
         from storage.state import open_state  # noqa: PLC0415
 
         engine = open_state(self.settings.state.url or f"sqlite:///{self.place.state}")
@@ -95,7 +96,9 @@ class Site:
         """The signing identity; made on first use, together with the site's CA and ``ca.pem``."""
         from crypto.ca import ensure_site_identity  # noqa: PLC0415 - opened on first use
 
-        return ensure_site_identity(self.keystore, self.place.ca, "Yunwang demo" if self.place.demo else "Yunwang", now())
+        return ensure_site_identity(
+            self.keystore, self.place.ca, "Yunwang demo" if self.place.demo else "Yunwang", now()
+        )
 
     @property
     def actor(self) -> str:
@@ -125,7 +128,7 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
     chosen = call or current()
     place = chosen.place(demo=demo)
     settings = load(chosen.config or place.config, required=chosen.config is not None)
-    if must_exist and not place.state.exists():
+    if must_exist and not place.ca.exists():
         raise UserError(
             "there is no data in {folder}",
             "run `yw up` for the demo, or `yw inventory import PATH` for a site",

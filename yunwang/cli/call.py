@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,9 @@ class Call:
     def place(self, *, demo: bool | None = None) -> Place:
         """The folder to act on; while no site is set up that is the demo, said on stderr."""
         folder = data_folder(self.data)
-        chosen = not is_site(folder) if demo is None else demo
-        if chosen and demo is None:
+        told = {"1": True, "0": False}.get(os.environ.get("YW_DEMO", "")) if demo is None else demo
+        chosen = not is_site(folder) if told is None else told
+        if chosen and told is None:
             print(f"note: no site in {folder}, acting on the demo", file=sys.stderr)
         return Place(folder, chosen)
 

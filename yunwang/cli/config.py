@@ -29,7 +29,9 @@ def show(origin: bool = typer.Option(False, "--origin", help="tell where each va
     emit(
         settings.model_dump(mode="json"),
         rows=lambda found: [
-            {"key": f"{section}.{key}", "value": value} for section, keys in found.items() for key, value in keys.items()
+            {"key": f"{section}.{key}", "value": value}
+            for section, keys in found.items()
+            for key, value in keys.items()
         ],
     )
 

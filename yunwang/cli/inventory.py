@@ -56,7 +56,7 @@ def import_(path: Path, prune: bool = False, dry_run: bool = False) -> None:
     """Make the store equal to what the file names; removes only with --prune."""
     wanted = load(path)
     site = open_site(demo=False, must_exist=False)
-    stored = site.inventory if site.place.state.exists() else Inventory()
+    stored = site.inventory if site.place.ca.exists() else Inventory()
     merged = merge(stored, wanted, prune=prune)
     _checked(merged)
     difference = compare(stored, merged)
@@ -87,7 +87,7 @@ def _save(site: Site, merged: Inventory, difference: Difference) -> None:
     with writing(site.state) as connection:
         kept.save(connection, to_json(merged), site.actor, now())
         counts = {name: sum(map(len, sections.values())) for name, sections in difference.as_json().items()}
-        record(connection, site.actor, "inventory.import", "inventory", "success", json.dumps(counts), now())
+        record(connection, site.actor, "inventory.import", "inventory", "success", counts, now())
 
 
 @app.command("export")

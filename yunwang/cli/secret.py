@@ -1,4 +1,4 @@
-"""``yw secret``: passwords and communities in the keystore; a value comes from a prompt or stdin, never from the command line."""
+"""``yw secret``: passwords and communities in the keystore; a value comes from a prompt or stdin, no argument."""
 
 from __future__ import annotations
 
@@ -54,4 +54,4 @@ def _audit(site: Site, action: str, name: str) -> None:
     from storage.state import writing  # noqa: PLC0415
 
     with writing(site.state) as connection:
-        record(connection, site.actor, action, name, "success", "", now())
+        record(connection, site.actor, action, name, "success", {}, now())

@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
     """Run the command; its return value, or the code it exits with, is the exit code."""
     group = LazyGroup(
         "yw",
-        help="Yunwang: links, cloud bills, security operations. Global: --data DIR, --config FILE, -o table|json|csv|ndjson",
+        help="Yunwang: links, cloud bills, security. Global: --data DIR, --config FILE, -o table|json|csv|ndjson",
     )
     try:
         result = group.main(arguments, prog_name="yw", standalone_mode=False)

@@ -1,0 +1,20 @@
+"""``./yw test [--long] [pytest arguments]``: everything this machine can run; ``--long`` adds kills, fuzz, screenshots."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Run pytest in its own process group of options; returns its exit code."""
+    everything = "--long" in arguments
+    rest = [one for one in arguments if one != "--long"]
+    marks = [] if everything or "-m" in rest else ["-m", "not long"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.call([sys.executable, "-m", "pytest", *marks, *rest], env=environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
