@@ -1,0 +1,1 @@
+"""One look for PDF, XLSX and CSV; knows no domain."""
