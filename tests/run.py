@@ -1,4 +1,4 @@
-"""``./yw test [--long] [pytest arguments]``: everything this machine can run; ``--long`` adds kills, fuzz, screenshots."""
+"""``./yw test [--long] [pytest arguments]``: all this machine can run; ``--long`` adds kills, fuzz, screenshots."""
 
 from __future__ import annotations
 

@@ -1,0 +1,61 @@
+"""Who a call of the CLI acts as (CONTRACT §10): ``YW_TOKEN``, else the stored login, else ``local:<os user>``."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from records.errors import RefusedError
+from records.instants import now
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from yunwang.wiring import Site
+
+
+def login_file() -> Path:
+    """Where ``yw login`` keeps its token: the user's own configuration folder."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "yunwang" / "token"
+
+
+def bearer() -> str | None:
+    """The token text of this call, if there is one."""
+    given = os.environ.get("YW_TOKEN")
+    if given:
+        return given
+    try:
+        return login_file().read_text("utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def actor(state: sa.Engine) -> str:
+    """The name that the audit log shows.
+
+    Raises:
+        RefusedError: ``YW_TOKEN`` is set, but no token of this data folder.
+    """
+    from access.tokens import find_token  # noqa: PLC0415 - argon2 and SQL only when needed
+    from storage.state import reading  # noqa: PLC0415
+
+    text = bearer()
+    if text is not None:
+        with reading(state) as connection:
+            token = find_token(connection, text, now())
+        if token is not None:
+            return token.user
+        if os.environ.get("YW_TOKEN"):
+            raise RefusedError("YW_TOKEN is no valid token here", "make one with `yw token new`", where="YW_TOKEN")
+    return f"local:{getpass.getuser()}"
+
+
+def first_password(site: Site) -> str | None:
+    """The one-time password of the first user, told once; None if there are users already."""
+    from access.first_run import ensure_admin  # noqa: PLC0415 - argon2 only when needed
+
+    password = ensure_admin(site.state, now(), demo=site.place.demo)
+    return password.reveal() if password else None
