@@ -1,14 +1,24 @@
-"""What all tests share: how a missing peer is told, and how YW_REQUIRE=all turns that into a failure."""
+"""What all tests share: a missing peer is told aloud, unmarked tests are ``unit``, a platform is ended after its test."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.running import Platform, missing_peer
+
 RequirePeer = Callable[[str, str, str], str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test without another mark runs on a bare machine."""
+    for item in items:
+        if not {"peer", "long"} & {one.name for one in item.iter_markers()}:
+            item.add_marker(pytest.mark.unit)
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +34,10 @@ def require_peer() -> RequirePeer:
     return find
 
 
-def missing_peer(reason: str) -> None:
-    """Skip aloud; fail under YW_REQUIRE=all."""
-    if os.environ.get("YW_REQUIRE") == "all":
-        pytest.fail(reason)
-    pytest.skip(reason)
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform with an empty data folder; stopped at the end."""
+    one = Platform(tmp_path / "data")
+    one.configure()
+    yield one
+    one.stop()
