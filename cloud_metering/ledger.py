@@ -167,9 +167,7 @@ def advance_watermark(connection: sa.Connection, source: str, complete_until: da
     if before is None:
         connection.execute(watermark.insert().values(source=source, complete_until=complete_until))
     elif before < complete_until:
-        connection.execute(
-            watermark.update().where(watermark.c.source == source).values(complete_until=complete_until)
-        )
+        connection.execute(watermark.update().where(watermark.c.source == source).values(complete_until=complete_until))
 
 
 def watermarks(connection: sa.Connection) -> dict[str, datetime]:

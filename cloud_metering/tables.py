@@ -12,7 +12,9 @@ from storage.state import Instant, append_only, metadata
 usage_event = sa.Table(
     "usage_event",
     metadata,
-    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),  # from 1
+    sa.Column(
+        "seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False
+    ),  # from 1
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),
