@@ -1,8 +1,9 @@
 """One flow of octets whose sum since ``ORIGIN`` is known exactly at any instant: integers only, no loop over time.
 
-Within ten minutes the base rate is constant. Unrest is added in pairs of slots, once up, once down by the same whole number
-of octets per second, so that it cancels at the end of each pair and the sum stays a closed form. Two layers: pairs of five
-minutes, which show in five-minute bins, and of thirty seconds, which show in single polls. Days differ by a factor.
+Within ten minutes the base rate is constant. Unrest is added in pairs of slots, once up, once down by the same whole
+number of octets per second, so that it cancels at the end of each pair and the sum stays a closed form. There are two
+layers: pairs of five minutes, which show in five-minute bins, and of thirty seconds, which show in single polls. Days
+differ by a factor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The demo's story (演示剧情) as data: one bureau's day goes wrong in three places at once.
 
-A county's first uplink is cut and stays cut; somebody guesses passwords on a host of the bureau whose branch sits behind
-that link; a tenant of the same bureau starts far more virtual CPUs than ever. Simulators play it, tests compare with it.
+A county's first uplink is cut and stays cut; somebody guesses passwords on a host of the bureau whose branch sits
+behind that link; a tenant of the same bureau starts far more virtual CPUs than ever. Simulators play it, tests compare
+with it.
 """
 
 from __future__ import annotations

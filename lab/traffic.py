@@ -1,7 +1,7 @@
 """What every port of the province has counted at any instant (真值): the simulator answers it, tests compare with it.
 
-Directions are those of a link (CONTRACT §8): *in* arrives at end ``a``, *out* leaves it. What ``a`` sends, ``b`` receives,
-octet for octet. A cut link carries nothing, and the first other link of its group carries what it would have carried.
+Directions are those of a link (CONTRACT §8): *in* arrives at end ``a``, *out* leaves it. What ``a`` sends, ``b``
+receives, octet for octet. A cut link carries nothing, and the first other link of its group carries its traffic.
 """
 
 from __future__ import annotations
@@ -145,6 +145,10 @@ class Traffic:
             for direction in ("in", "out")
         ]
         return rates[0], rates[1]
+
+    def link_at(self, device: str, interface: str) -> Link:
+        """The link that ends at a port; KeyError if none does."""
+        return self._ports[device, interface][0]
 
     def is_up(self, link: str, at: Seconds) -> bool:
         """Whether a link has light; both its ends say so."""
