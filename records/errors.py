@@ -18,6 +18,13 @@ def untranslated(template: str) -> str:
     return template
 
 
+class _Values(dict[str, object]):
+    """What a template is filled with; a name without a value stays as it is: telling an error must not fail."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with an input.
@@ -36,11 +43,11 @@ class Problem:
 
     def text(self, translate: Translate = untranslated) -> str:
         """The fault in the reader's language."""
-        return translate(self.what).format_map(self.values)
+        return translate(self.what).format_map(_Values(self.values))
 
     def advice(self, translate: Translate = untranslated) -> str:
         """The next step in the reader's language."""
-        return translate(self.next_step).format_map(self.values)
+        return translate(self.next_step).format_map(_Values(self.values))
 
     def as_json(self, translate: Translate = untranslated) -> dict[str, str]:
         """The shape of CONTRACT §8: ``{"where", "what", "next"}``."""

@@ -18,9 +18,9 @@ from yunwang.settings import Settings, load
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
     from crypto.ca import SiteIdentity
     from crypto.keystore import KeyStore
-
     from inventory.model import Inventory
     from storage.port import RecordStore
     from storage.spool import SpoolReader

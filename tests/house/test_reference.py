@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import click
 import pytest
+from typer import _click as click
+from typer.core import TyperGroup
 
 from tests.running import ROOT
 from yunwang.cli import tree
@@ -19,7 +20,7 @@ def commands(name: str, command: click.Command, above: click.Context | None = No
     context = click.Context(
         command, info_name=f"yw {name}" if above is None else name, parent=above, terminal_width=100
     )
-    if isinstance(command, click.Group):
+    if isinstance(command, TyperGroup):
         for one in command.list_commands(context):
             member = command.get_command(context, one)
             assert member is not None
@@ -29,7 +30,8 @@ def commands(name: str, command: click.Command, above: click.Context | None = No
 
 
 def loaded(name: str) -> click.Command:
-    found = tree.LazyGroup("yw").get_command(click.Context(click.Group("yw")), name)
+    group = tree.LazyGroup(name="yw")
+    found = group.get_command(click.Context(group), name)
     assert found is not None
     return found
 
@@ -38,7 +40,7 @@ def page() -> str:
     parts = [
         "# Commands",
         "",
-        "What each command says of itself. Global options, before or after the verb: `--data DIR`, `--config FILE`, `-o FORMAT`.",
+        "What each command says of itself. Before or after the verb: `--data DIR`, `--config FILE`, `-o FORMAT`.",
         "",
     ]
     for name in NAMES:

@@ -9,7 +9,7 @@ from records.errors import UserError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code (CONTRACT §1)."""
-    from yunwang.cli import call, output, tree  # noqa: PLC0415 - quick start
+    from yunwang.cli import call, output, tree  # noqa: PLC0415 - nothing is imported before it is needed
 
     try:
         chosen, rest = call.split_global(sys.argv[1:] if arguments is None else arguments, terminal=sys.stdout.isatty())
@@ -22,4 +22,4 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
-        return 130
+        return tree.INTERRUPTED

@@ -9,7 +9,7 @@ from yunwang.cli.output import emit
 from yunwang.place import Place, data_folder
 from yunwang.settings import load, origins
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 def _file() -> tuple[bool, Place]:

@@ -22,7 +22,7 @@ from yunwang.wiring import Site, open_site
 if TYPE_CHECKING:
     from records.errors import Problem
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 def _counts(inventory: Inventory) -> dict[str, int]:

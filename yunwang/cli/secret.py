@@ -13,7 +13,7 @@ from records.secret import Secret
 from yunwang.cli.output import emit
 from yunwang.wiring import Site, open_site
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 
 @app.command("set")

@@ -5,9 +5,15 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import click
-import typer
-from typer.main import get_command
+from typer import _click as click  # typer < 0.30 carries its own click; the package of that name is another one
+from typer import core
+from typer._click import exceptions
+from typer.exceptions import Abort
+
+from records.errors import UsageError
+
+HELP = "Yunwang: links, cloud bills, security. Global: --data DIR, --config FILE, -o table|json|csv|ndjson"
+INTERRUPTED = 130
 
 GROUPS: dict[str, str] = {  # name -> help; module yunwang.cli.<name> has ``app``
     "inventory": "check, import and export what there is to watch",
@@ -37,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name -> (module, help); the module h
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(core.TyperGroup):
     """A group whose members are imported on call; ``--help`` reads the table above only."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -54,6 +60,8 @@ class LazyGroup(click.Group):
 
 
 def _load(name: str) -> Any:
+    from typer.main import get_command  # noqa: PLC0415 - not for --help
+
     module = importlib.import_module(f"yunwang.cli.{COMMANDS[name][0] if name in COMMANDS else name}")
     command: Any = get_command(module.app) if name in GROUPS else _single(module.command)
     command.name = name
@@ -61,30 +69,26 @@ def _load(name: str) -> Any:
 
 
 def _single(function: Any) -> Any:
-    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    from typer import Typer  # noqa: PLC0415 - not for --help
+    from typer.main import get_command  # noqa: PLC0415
+
+    app = Typer(rich_markup_mode=None, add_completion=False)
     app.command()(function)
     return get_command(app)
 
 
 def run(arguments: list[str]) -> int:
     """Run the command; its return value, or the code it exits with, is the exit code."""
-    group = LazyGroup(
-        "yw",
-        help="Yunwang: links, cloud bills, security. Global: --data DIR, --config FILE, -o table|json|csv|ndjson",
-    )
+    group = LazyGroup(name="yw", help=HELP, rich_markup_mode=None, no_args_is_help=True)
     try:
         result = group.main(arguments, prog_name="yw", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
+    except exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
-        return 2
-    except click.UsageError as error:
-        click.echo(
-            f"error: {error.format_message()}\nwhere: {error.ctx.command_path if error.ctx else 'yw'}\nnext: yw --help",
-            err=True,
-        )
-        return 2
-    except click.Abort:
-        return 130
+        return UsageError.exit_code
+    except exceptions.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "yw"
+        reason = error.format_message()
+        raise UsageError("{reason}", "{command} --help", where=command, reason=reason, command=command) from error
+    except Abort:
+        return INTERRUPTED
     return result if isinstance(result, int) else 0
