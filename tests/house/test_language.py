@@ -17,7 +17,7 @@ PO = LOCALES / "zh_CN" / "LC_MESSAGES" / "yunwang.po"
 FIELD = re.compile(r"(?<!\{)\{(\w+)\}")
 
 
-def catalogue():  # noqa: ANN201 - babel's type
+def catalogue():
     with PO.open("rb") as stream:
         return read_po(stream, locale="zh_CN", domain="yunwang")
 
