@@ -35,6 +35,10 @@ class Observer(Protocol):
         """A device was polled, that late."""
         ...
 
+    def spooled(self, source: str, count: int) -> None:
+        """The spool has that many more readings."""
+        ...
+
     def forgotten(self, device: str) -> None:
         """A device is not polled any more."""
         ...
@@ -138,6 +142,7 @@ class Scheduler:
         if self._rows:
             rows, self._rows = self._rows, []
             await self._put([to_entry(rows, self._plan.source, now())])
+            self._observer.spooled(self._plan.source, len(rows))
 
     async def stop(self) -> None:
         """End all polls, then hand over what they brought."""
