@@ -7,13 +7,16 @@ Writers take the write lock at once (``BEGIN IMMEDIATE``), so that a read-then-w
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
+
+from storage.unavailable import UnavailableError
 
 metadata = sa.MetaData(
     naming_convention={
@@ -26,6 +29,9 @@ metadata = sa.MetaData(
 )
 
 BUSY_SECONDS = 15
+APPEND_ONLY = "append_only"  # key of Table.info
+_LOCK = "yunwang_lock"  # execution option: how a transaction begins
+_HEALABLE = ("disk is full", "readonly database", "unable to open database", "database is locked", "disk I/O error")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -56,45 +62,73 @@ def _configure(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN " + connection.get_execution_options().get(_LOCK, "DEFERRED"))
+
+
 def open_state(url: str) -> sa.Engine:
     """An engine for ``sqlite:///PATH`` or a PostgreSQL URL. Opens nothing until first use; does not migrate."""
     engine = sa.create_engine(url)
-    sa.event.listen(engine, "connect", _configure)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "begin", _begin)
     return engine
 
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One write transaction: the lock is taken at once, all of it is kept or none."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        with connection.begin() if not connection.in_transaction() else _commit(connection):
+    """One write transaction: the lock is taken at once, all of it is kept or none; UnavailableError if the disk refuses."""
+    with _told(engine), engine.connect() as connection:
+        connection.execution_options(**{_LOCK: "IMMEDIATE"})
+        with connection.begin():
             yield connection
-
-
-@contextmanager
-def _commit(connection: sa.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One consistent snapshot; never waits for a writer."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")
-        yield connection
-        connection.rollback()
+    with _told(engine), engine.connect() as connection:
+        connection.begin()
+        yield connection  # leaving the block rolls back
+
+
+@contextmanager
+def _told(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        reason = str(error.orig)
+        if not any(sign in reason for sign in _HEALABLE):
+            raise
+        raise UnavailableError(
+            "the state database cannot be used: {reason}",
+            "check free space and the rights of the folder; nothing was changed, try again then",
+            where=engine.url.database or str(engine.url),
+            reason=reason,
+        ) from error
+
+
+def upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    add: Sequence[str] = (),
+    keep: bool = False,
+) -> None:
+    """Insert rows; where the primary key is known the row is replaced, its ``add`` columns summed, or with ``keep`` it stays."""
+    if not rows:
+        return
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    key = [column.name for column in table.primary_key]
+    new = {name: table.c[name] + insert.excluded[name] if name in add else insert.excluded[name] for name in rows[0] if name not in key}
+    known = insert.on_conflict_do_nothing(index_elements=key) if keep else insert.on_conflict_do_update(index_elements=key, set_=new)
+    connection.execute(known, list(rows))
 
 
 def append_only(table: sa.Table) -> None:
-    """Make the database refuse UPDATE and DELETE on a table (SQLite and PostgreSQL), CONTRACT §7."""
+    """Make SQLite refuse UPDATE and DELETE on a table, CONTRACT §7; a migration that creates the table runs the same text."""
+    table.info[APPEND_ONLY] = True
     for verb in ("UPDATE", "DELETE"):
         sa.event.listen(table, "after_create", sa.DDL(append_only_trigger(table.name, verb)).execute_if(dialect="sqlite"))
 

@@ -130,7 +130,7 @@ class SealedFiles:
 def _open_engine() -> Any:
     import duckdb  # noqa: PLC0415 - 0.1 s that hot reads do not pay
 
-    settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     engine = duckdb.connect(":memory:", config=settings)
     engine.execute("SET TimeZone = 'UTC'")
     engine.execute("SET default_null_order = 'nulls_first'")  # as SQLite and Arrow codes sort

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from records.spool import Entry, Kind, Position
-from storage.spool.chain import link
+from crypto.chain import link
 
-SUFFIX = ".seg"
 MAGIC = b"YWSPOOL\x01"
 MAX_BODY = 256 * 1024 * 1024
 HEADER_BYTES = 80
@@ -75,7 +74,7 @@ class Encoder:
     def __init__(self) -> None:
         self._about: dict[tuple[Kind, str, str, str], bytes] = {}
 
-    def encode(self, entries: list[Entry], head: bytes) -> tuple[bytes, bytes]:
+    def encode(self, entries: Sequence[Entry], head: bytes) -> tuple[bytes, bytes]:
         """All frames in one piece and the chain's new head; ValueError for an entry that the format cannot hold."""
         parts: list[bytes] = []
         for entry in entries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from storage.spool.chain import sm3
+from crypto.sm3 import sm3
 
 _LENGTH = struct.Struct(">I")
 _OFFSET = struct.Struct(">Q")
