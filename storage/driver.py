@@ -29,7 +29,14 @@ consumer_offset = sa.Table(
 )
 
 # Not the entry's fault: time or a person heals these, the batch is tried again.
-_SURROUNDINGS = (UnavailableError, OSError, MemoryError, sa.exc.OperationalError, sa.exc.InterfaceError, sqlite3.OperationalError)
+_SURROUNDINGS = (
+    UnavailableError,
+    OSError,
+    MemoryError,
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sqlite3.OperationalError,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +50,12 @@ class Driver:
     """
 
     def __init__(
-        self, make: Callable[[], Consumer], reader: SpoolReader, writer: SpoolWriter, store: RecordStore, state: sa.Engine
+        self,
+        make: Callable[[], Consumer],
+        reader: SpoolReader,
+        writer: SpoolWriter,
+        store: RecordStore,
+        state: sa.Engine,
     ) -> None:
         self._make, self._reader, self._writer, self._store, self._state = make, reader, writer, store, state
         self._renew()
@@ -72,7 +84,9 @@ class Driver:
 
     def _renew(self) -> None:
         self._consumer = self._make()
-        self._committed = {partition: at for (name, partition), at in offsets(self._state).items() if name == self._consumer.name}
+        self._committed = {
+            partition: at for (name, partition), at in offsets(self._state).items() if name == self._consumer.name
+        }
         self._reached = dict(self._committed)
 
     def _drain_partition(self, partition: str, now: datetime, limit: int) -> int:
@@ -143,7 +157,13 @@ class Driver:
 
 
 def drain(
-    consumer: Consumer, reader: SpoolReader, writer: SpoolWriter, store: RecordStore, state: sa.Engine, now: datetime, limit: int
+    consumer: Consumer,
+    reader: SpoolReader,
+    writer: SpoolWriter,
+    store: RecordStore,
+    state: sa.Engine,
+    now: datetime,
+    limit: int,
 ) -> int:
     """One batch of every partition through one consumer object that is not made again."""
     return Driver(lambda: consumer, reader, writer, store, state).drain(now, limit)

@@ -29,18 +29,25 @@ class WorkLease:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             advice = "give this account the right to write there, or choose another data folder with --data DIR"
-            raise UnavailableError("cannot take the worker's lease: {reason}", advice, where=str(self._path), reason=error.strerror) from error
+            raise UnavailableError(
+                "cannot take the worker's lease: {reason}", advice, where=str(self._path), reason=error.strerror
+            ) from error
         if not self._take():
             pid = _read_pid(self._file)
             os.close(self._file)
             raise UserError(
-                "a worker is at work already: process {pid}", "end it first, or let it go on", where=str(self._path), pid=pid
+                "a worker is at work already: process {pid}",
+                "end it first, or let it go on",
+                where=str(self._path),
+                pid=pid,
             )
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._file)
 
     def _take(self) -> bool:

@@ -64,7 +64,9 @@ class RecordStore(Protocol):
         """At most ``limit`` rows by time and key; the cursor stays valid while rows arrive and are sealed."""
         ...
 
-    def count(self, table: Table, *, start: datetime | None = None, end: datetime | None = None, where: Sequence[Where] = ()) -> int:
+    def count(
+        self, table: Table, *, start: datetime | None = None, end: datetime | None = None, where: Sequence[Where] = ()
+    ) -> int:
         """How many rows ``read`` would give."""
         ...
 

@@ -22,5 +22,7 @@ def save(connection: sa.Connection, consumer: str, blob: bytes) -> None:
 def load(engine: sa.Engine, consumer: str) -> bytes | None:
     """The last committed snapshot; None before the first."""
     with reading(engine) as connection:
-        body: bytes | None = connection.scalar(sa.select(consumer_snapshot.c.body).where(consumer_snapshot.c.consumer == consumer))
+        body: bytes | None = connection.scalar(
+            sa.select(consumer_snapshot.c.body).where(consumer_snapshot.c.consumer == consumer)
+        )
     return body

@@ -121,8 +121,16 @@ def upsert(
         return
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     key = [column.name for column in table.primary_key]
-    new = {name: table.c[name] + insert.excluded[name] if name in add else insert.excluded[name] for name in rows[0] if name not in key}
-    known = insert.on_conflict_do_nothing(index_elements=key) if keep else insert.on_conflict_do_update(index_elements=key, set_=new)
+    new = {
+        name: table.c[name] + insert.excluded[name] if name in add else insert.excluded[name]
+        for name in rows[0]
+        if name not in key
+    }
+    known = (
+        insert.on_conflict_do_nothing(index_elements=key)
+        if keep
+        else insert.on_conflict_do_update(index_elements=key, set_=new)
+    )
     connection.execute(known, list(rows))
 
 
@@ -130,7 +138,9 @@ def append_only(table: sa.Table) -> None:
     """Make SQLite refuse UPDATE and DELETE on a table, CONTRACT §7; a migration that creates the table runs the same text."""
     table.info[APPEND_ONLY] = True
     for verb in ("UPDATE", "DELETE"):
-        sa.event.listen(table, "after_create", sa.DDL(append_only_trigger(table.name, verb)).execute_if(dialect="sqlite"))
+        sa.event.listen(
+            table, "after_create", sa.DDL(append_only_trigger(table.name, verb)).execute_if(dialect="sqlite")
+        )
 
 
 def append_only_trigger(table: str, verb: str) -> str:

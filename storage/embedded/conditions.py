@@ -48,7 +48,9 @@ def duckdb_clause(table: Table, where: Sequence[Where]) -> Clause:
 
 def _joined(table: Table, where: Sequence[Where], render: Callable[[str, pa.DataType, Where], Clause]) -> Clause:
     parts = [render(quoted(one.column), _type_of(table, one), one) for one in where]
-    return Clause(" AND ".join(part.sql for part in parts) or "TRUE", tuple(value for part in parts for value in part.values))
+    return Clause(
+        " AND ".join(part.sql for part in parts) or "TRUE", tuple(value for part in parts for value in part.values)
+    )
 
 
 def _type_of(table: Table, where: Where) -> pa.DataType:

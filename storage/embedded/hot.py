@@ -214,8 +214,19 @@ class View:
         )
         ends = (-(2**63) if start is None else start, 2**63 - 1 if end is None else end)
         return [
-            Segment(table=name, day=day, number=number, file=file, rows=rows, least=least, most=most, columns=tuple(columns.split(" ")))
-            for name, day, number, file, rows, least, most, columns in self._connection.execute(sql, (table.name, *ends))
+            Segment(
+                table=name,
+                day=day,
+                number=number,
+                file=file,
+                rows=rows,
+                least=least,
+                most=most,
+                columns=tuple(columns.split(" ")),
+            )
+            for name, day, number, file, rows, least, most, columns in self._connection.execute(
+                sql, (table.name, *ends)
+            )
         ]
 
     def next_number(self, table: Table, day: int) -> int:
@@ -230,7 +241,9 @@ class View:
     def list_segment(self, segment: Segment) -> None:
         """Make a file part of the store."""
         values = (segment.table, segment.day, segment.number, segment.file, segment.rows, segment.least, segment.most)
-        self._connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, " ".join(segment.columns)))
+        self._connection.execute(
+            "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, " ".join(segment.columns))
+        )
 
 
 def _create_table(table: Table) -> str:

@@ -61,7 +61,11 @@ def codes_of(column: pa.ChunkedArray) -> Codes:
 
 
 def _text_codes(column: pa.ChunkedArray) -> Codes:
-    coded = pa.chunked_array(column).unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    coded = (
+        pa.chunked_array(column).unify_dictionaries()
+        if pa.types.is_dictionary(column.type)
+        else column.dictionary_encode()
+    )
     coded = coded.combine_chunks()
     if isinstance(coded, pa.ChunkedArray):
         return np.zeros(0, np.int64)

@@ -36,7 +36,9 @@ def decode_cursor(table: Table, cursor: str, *, newest_first: bool) -> dict[str,
         name, direction, *last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error):
         name, direction, last = "", None, []
-    if (name, direction, len(last)) != (table.name, newest_first, len(columns)) or not all(isinstance(cell, (str, int)) for cell in last):
+    if (name, direction, len(last)) != (table.name, newest_first, len(columns)) or not all(
+        isinstance(cell, (str, int)) for cell in last
+    ):
         raise UserError("the cursor is not one of this list", "begin again without a cursor", where="cursor")
     return dict(zip(columns, last, strict=True))
 

@@ -46,7 +46,12 @@ class SealedFiles:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
-        _write_whole(path, lambda part: pq.write_table(rows, part, compression="zstd", row_group_size=_ROW_GROUP, use_dictionary=texts))
+        _write_whole(
+            path,
+            lambda part: pq.write_table(
+                rows, part, compression="zstd", row_group_size=_ROW_GROUP, use_dictionary=texts
+            ),
+        )
         if table.time not in table.key:
             hashes = np.sort(hash_keys(rows, table.key))
             _write_whole(path.with_suffix(KEYS), lambda part: hashes.tofile(part))
@@ -74,7 +79,9 @@ class SealedFiles:
     ) -> pa.Table:
         """Rows of these segments that meet the clause."""
         schema = pa.schema([table.schema.field(name) for name in columns])
-        sql = f"SELECT {', '.join(map(quoted, columns))} FROM ({self._union(table, segments)}) WHERE {clause.sql} {tail}"  # noqa: S608
+        sql = (
+            f"SELECT {', '.join(map(quoted, columns))} FROM ({self._union(table, segments)}) WHERE {clause.sql} {tail}"  # noqa: S608
+        )
         return self._cursor().sql(sql, params=list(clause.values)).to_arrow_table().cast(schema)
 
     def count(self, table: Table, segments: Sequence[Segment], clause: Clause) -> int:
@@ -88,7 +95,9 @@ class SealedFiles:
         if not segments or not len(rows):
             return found
         cursor = self._cursor()
-        cursor.register("candidate", rows.select(table.key).append_column("row_number_", pa.array(np.arange(len(rows)))))
+        cursor.register(
+            "candidate", rows.select(table.key).append_column("row_number_", pa.array(np.arange(len(rows))))
+        )
         names = ", ".join(map(quoted, table.key))
         sql = f"SELECT row_number_ FROM candidate SEMI JOIN ({self._union(table, segments)}) USING ({names})"  # noqa: S608 - quoted names
         found[cursor.sql(sql).to_arrow_table()["row_number_"].to_numpy()] = True

@@ -99,7 +99,9 @@ class EmbeddedStore:
             ]
         rows = self._first(table, limit + 1, clauses, _bounds(start, end), newest_first=newest_first)
         shown = rows.slice(0, limit)
-        return Page(rows=shown, next=encode_cursor(table, shown, newest_first=newest_first) if len(rows) > limit else None)
+        return Page(
+            rows=shown, next=encode_cursor(table, shown, newest_first=newest_first) if len(rows) > limit else None
+        )
 
     def count(
         self, table: Table, *, start: datetime | None = None, end: datetime | None = None, where: Sequence[Where] = ()
@@ -287,6 +289,8 @@ def _lock(folder: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise UserError(
-            "another process writes this record store", "end that process first; `yw status` names it", where=str(folder)
+            "another process writes this record store",
+            "end that process first; `yw status` names it",
+            where=str(folder),
         ) from None
     return descriptor

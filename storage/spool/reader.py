@@ -113,7 +113,9 @@ class SpoolReader:
     def partitions(self) -> list[str]:
         """Names of the partitions that hold a segment."""
         try:
-            names = sorted(entry.name for entry in os.scandir(self._folder) if entry.is_dir() and not entry.name.startswith("."))
+            names = sorted(
+                entry.name for entry in os.scandir(self._folder) if entry.is_dir() and not entry.name.startswith(".")
+            )
         except FileNotFoundError:
             return []
         return [name for name in names if self._shelf(name).segments]
@@ -199,7 +201,9 @@ class SpoolReader:
             return [], self._onward(shelf, segment, source, ordinal, at, offset), 0
         size = min(max(limit * 256, _LEAST_WINDOW), _MOST_WINDOW)
         window = _whole_window(source, at, size)
-        found, used, after = self._decoder.read(window, 0, Position(shelf.folder.name, ordinal), limit=limit, kinds=kinds)
+        found, used, after = self._decoder.read(
+            window, 0, Position(shelf.folder.name, ordinal), limit=limit, kinds=kinds
+        )
         if after == ordinal:
             return [], self._onward(shelf, segment, source, ordinal, at, offset), 0
         shelf.mark(segment, after, at + used)
@@ -234,7 +238,9 @@ class SpoolReader:
         if hop:
             shelf.mark(segment, ordinal + 1, at + hop)
         resume = ordinal + 1 if hop or after is None else after.base
-        raise SpoolCorruptError(segment.path, Position(shelf.folder.name, ordinal), resume, window[: hop or len(window)])
+        raise SpoolCorruptError(
+            segment.path, Position(shelf.folder.name, ordinal), resume, window[: hop or len(window)]
+        )
 
     def _segment_end(self, shelf: _Shelf, segment: Segment) -> int:
         try:
