@@ -85,14 +85,12 @@ def _from_host(number: int, at: datetime, host: Host) -> bytes:
 def _from_device(at: datetime, device: Device) -> bytes:
     """An everyday line of a network device."""
     if device.vendor == "huawei":
-        return vrp(
-            at, device.id, "NTP", _NOTICE, "SOURCE_LOST" if mix(number) % 9 == 0 else "CLOCK_SYNC", "Clock in step."
-        )
+        return vrp(at, device.id, "NTP", _NOTICE, "CLOCK_SYNC", "The clock is in step with 10.20.30.1.")
     return comware(at, device.id, "LLDP", _INFO, "LLDP_NEIGHBOR_AGE_OK", "Nearest bridge agent neighbour is fresh.")
 
 
 def noise(inventory: Inventory, start: datetime, per_second: float, first: int = 0) -> Iterator[Line]:
-    """Everyday lines from ``start`` on, without end, four of five from hosts; ``first`` counts on from an earlier call."""
+    """Everyday lines from ``start`` on, without end, most from hosts; ``first`` counts on from an earlier call."""
     senders: Sequence[Host | Device] = [*inventory.hosts] or [*inventory.devices]
     devices = inventory.devices or ()
     if not senders:

@@ -63,6 +63,7 @@ class Running:
     traffic: Traffic
     snmp: SnmpResponder
     sender: Sender
+    tasks: Sequence[asyncio.Task[None]] = ()
 
 
 @asynccontextmanager
@@ -85,7 +86,7 @@ async def start(simulation: Simulation) -> AsyncIterator[Running]:
         responder.start(_ports(simulation))
         tasks = _tasks(simulation, story, responder, sender)
         stack.push_async_callback(_cancel, tasks)
-        yield Running(story=story, traffic=traffic, snmp=responder, sender=sender)
+        yield Running(story=story, traffic=traffic, snmp=responder, sender=sender, tasks=tasks)
 
 
 def _ports(simulation: Simulation) -> Sequence[int]:
@@ -147,7 +148,11 @@ async def run(simulation: Simulation, parts: Sequence[Part] = ()) -> None:
         for part in parts:
             await stack.enter_async_context(part(simulation, running.story))
         _tell_ready(simulation, running)
-        await ending.wait()
+        asked = asyncio.create_task(ending.wait())
+        done, _ = await asyncio.wait([asked, *running.tasks], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        for task in done - {asked}:
+            task.result()  # a part that ended by itself has failed
 
 
 def _tell_ready(simulation: Simulation, running: Running) -> None:
