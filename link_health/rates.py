@@ -97,14 +97,15 @@ def _span(before: Columns, after: Columns, context: Context) -> _Span:
 def _rebooted(before: Columns, after: Columns, local: Int, disagree: Mask, tolerance: Int) -> Mask:
     """The agent started anew: uptime fell and did not wrap, it booted within the interval, or engineBoots changed."""
     fell = (after.uptime >= 0) & (after.uptime < before.uptime)
-    wrapped = before.uptime > UPTIME_MODULUS - local * 3 // 2 // TICK_US
+    wrapped: Mask = before.uptime > UPTIME_MODULUS - local * 3 // 2 // TICK_US
     booted_within = disagree & (after.uptime * TICK_US < local - tolerance)
     rebooted: Mask = (fell & ~wrapped) | booted_within | _changed(before.boots, after.boots)
     return rebooted
 
 
 def _changed(before: Int, after: Int) -> Mask:
-    return (before >= 0) & (after >= 0) & (before != after)
+    changed: Mask = (before >= 0) & (after >= 0) & (before != after)
+    return changed
 
 
 def _renewed(before: Columns, after: Columns) -> Mask:

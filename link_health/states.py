@@ -1,4 +1,4 @@
-"""Link and group states, seen from both ends (CONTRACT §8, Links). Standard library only: ``yw link ls`` judges with it."""
+"""Link and group states from both ends (CONTRACT §8, Links). Standard library only: ``yw link ls`` judges with it."""
 
 from __future__ import annotations
 
