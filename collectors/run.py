@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,12 +34,14 @@ class CollectPlan:
         run_folder: Where ``collect.json`` is written.
         shard: (i, n); a shard of several polls its devices only. Give listeners and jobs to one of them.
         listens: Syslog listeners, by address or by socket.
+        clouds: What a usage job writes about its clouds; shown in the status.
     """
 
     run_folder: Path
     timing: Timing = field(default_factory=Timing)
     shard: tuple[int, int] = (0, 1)
     listens: Sequence[Listen] = ()
+    clouds: MutableMapping[str, object] = field(default_factory=dict)
 
 
 async def run(
@@ -64,7 +66,7 @@ async def run(
     ending = stop or _stop_on_signals()
     _raise_file_limit()
     outbox = Outbox(sink)
-    status = CollectorStatus(shard=plan.shard, blocked=lambda: outbox.blocked)
+    status = CollectorStatus(shard=plan.shard, clouds=plan.clouds, blocked=lambda: outbox.blocked)
     receiver = SyslogReceiver(outbox, status)
     file = status_file(plan.run_folder, plan.shard)
     snmp = SnmpPlan(timing=plan.timing, shard=plan.shard)

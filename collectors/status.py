@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,7 @@ class CollectorStatus:
     Attributes:
         received: Things that the spool has, by stream: messages of listeners, readings of ``snmp``.
         dropped: Things that were thrown away, by reason.
+        clouds: How each cloud's usage job goes, written by the job itself.
         cut: Messages whose connection ended before they did; kept, and counted here too.
     """
 
@@ -83,6 +84,7 @@ class CollectorStatus:
     devices: dict[str, DeviceStatus] = field(default_factory=dict)
     listeners: dict[str, ListenerStatus] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
+    clouds: MutableMapping[str, object] = field(default_factory=dict)
     blocked: Callable[[], str] = field(default=str)
 
     def polled(self, poll: Poll, lag_seconds: float) -> None:
@@ -140,6 +142,7 @@ class CollectorStatus:
                 for name, one in self.listeners.items()
             },
             "jobs": dict(self.jobs),
+            "clouds": dict(self.clouds),
         }
 
 

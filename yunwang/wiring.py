@@ -37,7 +37,6 @@ class Site:
     def state(self) -> sa.Engine:
         """The state database, migrated."""
         from storage.migrate import migrate  # noqa: PLC0415 - opened on first use
-
         from storage.state import open_state  # noqa: PLC0415
 
         engine = open_state(self.settings.state.url or f"sqlite:///{self.place.state}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -39,8 +39,8 @@ SHOW = ("at", "in_bps", "out_bps", "status", "seconds", "end")
 
 @app.command("ls")
 def list_links(
-    state: Annotated[Optional[LinkState], typer.Option("--state", help="only links in this state")] = None,
-    region: Annotated[Optional[str], typer.Option("--region", help="only links in this region or below it")] = None,
+    state: Annotated[LinkState | None, typer.Option("--state", help="only links in this state")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="only links in this region or below it")] = None,
 ) -> None:
     """Every link: state, protection, rates, utilisation."""
     site = open_site()
@@ -58,8 +58,8 @@ def list_links(
 @app.command()
 def p95(
     month: Month,
-    link: Annotated[Optional[str], typer.Option("--link", help="one link")] = None,
-    group: Annotated[Optional[str], typer.Option("--group", help="the sum of a group's links")] = None,
+    link: Annotated[str | None, typer.Option("--link", help="one link")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="the sum of a group's links")] = None,
 ) -> None:
     """95th percentile of a month by nearest rank, with its completeness."""
     if link is not None and group is not None:
@@ -88,8 +88,8 @@ def report(month: Month) -> None:
 @app.command()
 def show(
     link: Annotated[str, typer.Argument(help="id of the link")],
-    start: Annotated[Optional[str], typer.Option("--from", help="RFC 3339; 24 hours ago by default")] = None,
-    end: Annotated[Optional[str], typer.Option("--to", help="RFC 3339; now by default")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339; 24 hours ago by default")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="RFC 3339; now by default")] = None,
 ) -> None:
     """The samples behind a link's figures."""
     begin, until = _span(start, end)
