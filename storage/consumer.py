@@ -1,8 +1,8 @@
 """How the worker turns spooled entries into results: offsets committed with what they led to (DESIGN §4).
 
-Order of one batch: rows into the record store, derived events into the worker's own partition, then one state transaction with
-``apply`` and the new offset. A crash in between repeats the batch, so rows, events and state changes carry ids that make a repetition
-change nothing.
+Order of one batch: rows into the record store, derived events into the worker's own partition, then one state
+transaction with ``apply`` and the new offset. A crash in between repeats the batch, so rows, events and state changes
+carry ids that make a repetition change nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Step:
     Attributes:
         rows: For the record store.
         events: Domain events for the spool; each carries its own deterministic ``event.id``.
-        apply: State changes, in call order, inside the transaction that commits the offset; snapshots of the consumer included.
+        apply: State changes, in call order, inside the transaction that commits the offset; snapshots of the consumer
+            included.
     """
 
     rows: Sequence[tuple[Table, pa.Table]] = ()
@@ -37,7 +38,7 @@ class Step:
 
 
 class Consumer(Protocol):
-    """One judging package at work. After any exception the worker throws the object away and makes a new one from its snapshot."""
+    """One judging package at work; after any exception it is thrown away and made again from its snapshot."""
 
     name: str
     kinds: frozenset[Kind]

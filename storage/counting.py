@@ -1,4 +1,4 @@
-"""Counters that add up (received = stored + dropped + what waits): changed in the transaction that commits what they count."""
+"""Counters that add up (received = stored + dropped + waiting): changed together with what they count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For developers: ``python -m storage.draft_migration 0002 0001 MODULE…`` prints what the modules' tables need beyond the last revision.
+"""For developers: ``python -m storage.draft_migration 0002 0001 MODULE…`` prints what the tables need beyond 0001.
 
 Read the draft before keeping it as ``storage/migrations/versions/NNNN_name.py``; Alembic sees neither renames nor data.
 """
@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.autogenerate.api import AutogenContext
@@ -63,7 +64,7 @@ def _guards(tables: Sequence[str]) -> str:
     return "\n".join(lines) + "\n" if tables else ""
 
 
-def _render(kind: str, item: object, _context: AutogenContext) -> str | bool:
+def _render(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
     return "sa.BigInteger()" if kind == "type" and isinstance(item, Instant) else False
 
 

@@ -1,4 +1,4 @@
-"""Runs a consumer over the spool: each batch exactly in the order of ``storage.consumer``; an entry that fails stands aside alone."""
+"""Runs a consumer over the spool, in the order of ``storage.consumer``; an entry that fails is set aside alone."""
 
 from __future__ import annotations
 
@@ -64,18 +64,19 @@ class Driver:
         """One batch of at most ``limit`` entries of every partition; returns how many were judged or set aside.
 
         Raises:
-            UnavailableError, OSError, sqlalchemy.exc.OperationalError: Disk or database; nothing is skipped, call again.
+            UnavailableError, OSError, sqlalchemy.exc.OperationalError: Disk or database; nothing is skipped, call
+            again.
         """
         return sum(self._drain_partition(name, now, limit) for name in self._reader.partitions())
 
     def tick(self, now: datetime) -> None:
-        """Let the consumer act on time alone. A defect in it is logged and counted under ``errors``; the consumer is made again."""
+        """Let the consumer act on time alone; a defect in it is logged and counted under ``errors``."""
         try:
             self._perform(self._consumer.tick(now), None)
         except _SURROUNDINGS:
             self._renew()
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a judging package raises
             name = self._consumer.name
             _log.exception("tick of %s failed", name)
             self._renew()
@@ -112,13 +113,13 @@ class Driver:
             self._committed[partition] = offset
 
     def _judge(self, batch: Sequence[tuple[Position, Entry]], after: tuple[str, int], now: datetime) -> None:
-        """Perform the batch and commit the offset ``after`` it; on a failure halve it until the guilty entry is alone."""
+        """Perform the batch and commit the offset ``after``; on a failure halve it until the guilty entry is alone."""
         try:
             self._perform(self._consumer.process(batch, now), after)
         except _SURROUNDINGS:
             self._renew()
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a judging package raises
             self._renew()
             if len(batch) == 1:
                 _log.exception("%s set an entry aside: %s", self._consumer.name, batch[0][0])

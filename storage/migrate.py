@@ -82,7 +82,7 @@ def _upgrade(engine: sa.Engine) -> None:
 
 
 def _copy(engine: sa.Engine, revision: str) -> Path | None:
-    """A whole copy beside the database, named by the revision that it has; SQLite only, PostgreSQL has its own backups."""
+    """A whole copy beside the database, named by its revision; SQLite only, PostgreSQL has its own backups."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
     database = Path(engine.url.database)

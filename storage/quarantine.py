@@ -1,4 +1,4 @@
-"""Entries that could not be judged (隔离区): kept whole, with the reason and the consumer that failed, and counted as dropped."""
+"""Entries that could not be judged (隔离区): kept whole with reason and consumer, and counted as dropped."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The state database (状态库): ledger, alerts, incidents, users, offsets. SQLAlchemy Core on SQLite WAL, PostgreSQL later.
+"""The state database (状态库): ledger, alerts, users, offsets. SQLAlchemy Core on SQLite WAL, PostgreSQL later.
 
-Every package declares its tables on ``metadata``; ``storage/migrations`` holds the same as Alembic steps, and a test compares the two.
-Writers take the write lock at once (``BEGIN IMMEDIATE``), so that a read-then-write never fails half-way.
+Every package declares its tables on ``metadata``; ``storage/migrations`` holds the same as Alembic steps, and a test
+compares the two. Writers take the write lock at once (``BEGIN IMMEDIATE``), so that a read-then-write never fails
+half-way.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def open_state(url: str) -> sa.Engine:
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One write transaction: the lock is taken at once, all of it is kept or none; UnavailableError if the disk refuses."""
+    """One write transaction, locked at once: all of it is kept or none; UnavailableError if the disk refuses."""
     with _told(engine), engine.connect() as connection:
         connection.execution_options(**{_LOCK: "IMMEDIATE"})
         with connection.begin():
@@ -116,7 +117,7 @@ def upsert(
     add: Sequence[str] = (),
     keep: bool = False,
 ) -> None:
-    """Insert rows; where the primary key is known the row is replaced, its ``add`` columns summed, or with ``keep`` it stays."""
+    """Insert rows; a known key replaces the row, sums its ``add`` columns, or with ``keep`` changes nothing."""
     if not rows:
         return
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
@@ -135,12 +136,11 @@ def upsert(
 
 
 def append_only(table: sa.Table) -> None:
-    """Make SQLite refuse UPDATE and DELETE on a table, CONTRACT §7; a migration that creates the table runs the same text."""
+    """Make SQLite refuse UPDATE and DELETE on a table, CONTRACT §7; the migrations run the same text."""
     table.info[APPEND_ONLY] = True
     for verb in ("UPDATE", "DELETE"):
-        sa.event.listen(
-            table, "after_create", sa.DDL(append_only_trigger(table.name, verb)).execute_if(dialect="sqlite")
-        )
+        trigger = sa.DDL(append_only_trigger(table.name, verb))  # type: ignore[no-untyped-call]  # SQLAlchemy's gap
+        sa.event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
 
 
 def append_only_trigger(table: str, verb: str) -> str:

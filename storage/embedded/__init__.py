@@ -1,4 +1,4 @@
-"""The record store on one machine: SQLite for the hot days, sealed Parquet behind it, read through DuckDB (DESIGN §5)."""
+"""The record store on one machine: hot days in SQLite, sealed days in Parquet, read through DuckDB (DESIGN §5)."""
 
 from storage.embedded.store import EmbeddedStore
 

@@ -1,7 +1,7 @@
 """Arrow columns to SQLite cells and back, exactly, in an order that SQLite sorts as Arrow does.
 
-Instants are whole microseconds since 1970. A uint64 is stored less 2**63, because SQLite's integers are signed. A decimal is its unscaled
-number plus ten to its precision, as text of fixed width, because it does not fit 64 bits.
+Instants are whole microseconds since 1970. A uint64 is stored less 2**63, because SQLite's integers are signed. A
+decimal is its unscaled number plus ten to its precision, as text of fixed width, because it does not fit 64 bits.
 """
 
 from __future__ import annotations

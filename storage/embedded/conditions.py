@@ -82,7 +82,7 @@ def _sqlite(column: str, kind: pa.DataType, where: Where) -> Clause:
 
 
 def _sqlite_contains(column: str, text: str) -> Clause:
-    """SQLite's own lower() knows ASCII only, and a Python function costs 1 µs a row: so it is called only for the texts that need it."""
+    """SQLite's own lower() knows ASCII only, and a Python function costs 1 µs a row: called only where needed."""
     lowered = text.lower()
     if text.isascii():
         return Clause(f"instr(lower({column}), ?) > 0", (lowered,))

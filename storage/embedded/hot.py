@@ -1,4 +1,4 @@
-"""The hot days in SQLite WAL, and the list of sealed segments beside them: one transaction moves rows from one to the other."""
+"""Hot days in SQLite WAL beside the list of sealed segments: one transaction moves rows from one to the other."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ LAYOUT = 1
 _CHUNK = 50_000  # rows that stand as Python tuples at once
 _SEGMENT = """
 CREATE TABLE IF NOT EXISTS segment (
-  table_name TEXT NOT NULL, day INTEGER NOT NULL, number INTEGER NOT NULL, file TEXT NOT NULL, row_count INTEGER NOT NULL,
-  least_at INTEGER NOT NULL, most_at INTEGER NOT NULL, columns TEXT NOT NULL, PRIMARY KEY (table_name, day, number)
+  table_name TEXT NOT NULL, day INTEGER NOT NULL, number INTEGER NOT NULL, file TEXT NOT NULL, row_count INTEGER NOT
+  NULL, least_at INTEGER NOT NULL, most_at INTEGER NOT NULL, columns TEXT NOT NULL, PRIMARY KEY (table_name, day,
+  number)
 ) WITHOUT ROWID"""
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from records.schemas import Table
 
 Codes = npt.NDArray[np.int64]
+_KEY_BITS = 63
 
 
 def sorted_by(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -25,9 +26,10 @@ def permutation(codes: Sequence[Codes]) -> Codes | None:
     key = _packed(codes)
     if key is None:
         return np.lexsort(tuple(reversed(codes)))
-    if len(key) < 2 or bool(np.all(key[1:] >= key[:-1])):
+    if bool(np.all(key[1:] >= key[:-1])):
         return None
-    return np.argsort(key, kind="stable")
+    order: Codes = np.argsort(key, kind="stable")
+    return order
 
 
 def first_of_each(codes: Sequence[Codes]) -> Codes:
@@ -37,13 +39,15 @@ def first_of_each(codes: Sequence[Codes]) -> Codes:
         _, first = np.unique(np.stack(codes, axis=1), axis=0, return_index=True)
     else:
         _, first = np.unique(key, return_index=True)
-    return np.sort(first)
+    rising: Codes = np.sort(first)
+    return rising
 
 
 def instants_of(table: Table, rows: pa.Table) -> Codes:
     """The time column in whole µs since 1970."""
     kind = rows.schema.field(table.time).type
-    return rows[table.time].cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64()).to_numpy()
+    instants: Codes = rows[table.time].cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64()).to_numpy()
+    return instants
 
 
 def codes_of(column: pa.ChunkedArray) -> Codes:
@@ -57,7 +61,9 @@ def codes_of(column: pa.ChunkedArray) -> Codes:
     if len(column) == 0:
         return np.zeros(0, np.int64)
     least = pc.min(column).as_py() or 0
-    return pc.subtract(column, pa.scalar(least - 1, column.type)).fill_null(0).to_numpy().astype(np.int64)
+    shifted = pc.subtract(column, pa.scalar(least - 1, column.type)).fill_null(0)
+    codes: Codes = shifted.to_numpy().astype(np.int64)
+    return codes
 
 
 def _text_codes(column: pa.ChunkedArray) -> Codes:
@@ -77,13 +83,13 @@ def _text_codes(column: pa.ChunkedArray) -> Codes:
 
 
 def _packed(codes: Sequence[Codes]) -> Codes | None:
-    """One key for all codes; None if they do not fit 63 bits."""
+    """One key for all codes; None if they do not fit."""
     key: Codes | None = None
     bits = 0
     for one in codes:
         width = int(one.max()).bit_length() if len(one) else 0
         bits += width
-        if bits > 63:
+        if bits > _KEY_BITS:
             return None
         key = one if key is None else (key << width) | one
     return key

@@ -1,4 +1,4 @@
-"""Sealed days as Parquet files: written once, sorted by series and time, read through DuckDB, which is imported when a file must be read."""
+"""Sealed days as Parquet files, sorted by series and time; DuckDB is imported when the first one is read."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class SealedFiles:
     def write(self, table: Table, rows: pa.Table, *, day: int, number: int) -> Segment:
         """Write one segment; when it returns the file is whole, synced and under its name, but not listed yet.
 
-        Args:
-            rows: Rows of that day, sorted by series and time.
+        ``rows`` are of that day (days since 1970) and sorted by series and time.
         """
         import pyarrow.parquet as pq  # noqa: PLC0415 - only the writer seals
 
@@ -54,7 +53,7 @@ class SealedFiles:
         )
         if table.time not in table.key:
             hashes = np.sort(hash_keys(rows, table.key))
-            _write_whole(path.with_suffix(KEYS), lambda part: hashes.tofile(part))
+            _write_whole(path.with_suffix(KEYS), hashes.tofile)
         instants = instants_of(table, rows)
         return Segment(
             table=table.name,
@@ -116,7 +115,7 @@ class SealedFiles:
         return found
 
     def _union(self, table: Table, segments: Sequence[Segment]) -> str:
-        """One SELECT for each set of columns that the files have; a column that came later is NULL in the older ones."""
+        """One SELECT for each set of columns that files have; a column that came later is NULL in the older ones."""
         kinds: dict[tuple[str, ...], list[str]] = {}
         for segment in segments:
             kinds.setdefault(segment.columns, []).append(str(self._folder / segment.file))

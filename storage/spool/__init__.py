@@ -1,4 +1,4 @@
-"""The spool (缓冲队列): what was collected waits here, in order, until it is judged; docs/storage.md has the format byte by byte."""
+"""The spool (缓冲队列): what was collected waits here, in order, until it is judged; format in docs/storage.md."""
 
 from storage.spool.identity import event_id
 from storage.spool.reader import Scan, SpoolCorruptError, SpoolReader

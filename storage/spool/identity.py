@@ -13,8 +13,8 @@ _OFFSET = struct.Struct(">Q")
 def event_id(source: str, offset: int, payload: bytes) -> str:
     """SM3 in lower-case hex over (source, offset, payload), DESIGN §4.
 
-    Hashed are: length of ``source`` in UTF-8 (4 bytes), ``source``, ``offset`` (8 bytes), ``payload``; numbers big-endian. The length
-    and the fixed width keep two different triples from ever hashing the same bytes.
+    Hashed are: length of ``source`` in UTF-8 (4 bytes), ``source``, ``offset`` (8 bytes), ``payload``; numbers big-
+    endian. The length and the fixed width keep two different triples from ever hashing the same bytes.
 
     Args:
         source: Where (source, offset) is fixed: a file's SM3, a partition, an API's name.

@@ -1,4 +1,4 @@
-"""The live segment's file: space allocated ahead, a batch written whole or not at all, cut to size when it is closed."""
+"""The live segment's file: space allocated ahead, a batch written whole or not at all, cut to size at the end."""
 
 from __future__ import annotations
 

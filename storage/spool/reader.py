@@ -39,7 +39,7 @@ class SpoolCorruptError(UserError):
     def __init__(self, segment: Path, position: Position, resume: int, raw: bytes) -> None:
         super().__init__(
             "entry {ordinal} of spool segment {segment} is damaged",
-            "restore the segment from a backup; until then reading goes on behind it and the damaged bytes are in quarantine",
+            "restore the segment from a backup; reading goes on behind it, the damaged bytes are in quarantine",
             where=str(segment),
             ordinal=position.offset,
             segment=segment.name,
@@ -164,7 +164,7 @@ class SpoolReader:
         return Scan(entries=found, next=offset)
 
     def end(self, partition: str) -> int:
-        """Ordinal behind the last whole entry: what the next one gets. Equals the count, but for gaps after a loss of power."""
+        """Ordinal that the next entry gets: the count of whole entries, but for gaps after a loss of power."""
         shelf = self._shelf(partition)
         shelf.refresh()
         return self._segment_end(shelf, shelf.segments[-1]) if shelf.segments else 0
@@ -229,7 +229,7 @@ class SpoolReader:
         after = shelf.after(segment)
         window = _whole_window(source, at, _LEAST_WINDOW)
         if frame_end(window, 0):  # appended since we looked
-            return ordinal if ordinal > offset else offset
+            return max(ordinal, offset)
         if after is None and not segment.sealed:
             return offset
         if not window:

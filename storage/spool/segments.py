@@ -62,7 +62,7 @@ def segment_name(base: int) -> str:
 def list_segments(folder: Path) -> list[Segment]:
     """All segments by base ordinal; the file wins where its bundle stands beside it. Other names are not ours."""
     found: dict[int, Segment] = {}
-    for name in sorted(os.listdir(folder)):  # .bundle sorts before .seg
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names suffice; .bundle sorts before .seg
         stem, dot, suffix = name.partition(".")
         if len(stem) == _DIGITS and stem.isdecimal() and stem.isascii() and dot + suffix in {SEGMENT, BUNDLE}:
             found[int(stem)] = Segment(int(stem), folder / name)

@@ -1,4 +1,4 @@
-"""What a writer does when it opens a partition again: take the lock, find the end, cut what a crash left half-written."""
+"""What a writer does when it opens a partition: take the lock, find the end, cut what a crash left half-written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCK = "lock"
 
 
 def lock_partition(folder: Path) -> int:
-    """The partition's lock, held until ``unlock`` or the end of the process; UserError naming the process that has it."""
+    """The partition's lock, held until ``unlock`` or the process ends; UserError naming the process that has it."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

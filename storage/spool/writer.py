@@ -38,8 +38,9 @@ class SpoolFullError(UnavailableError):
 class SpoolWriter:
     """Appends entries to ``FOLDER/PARTITION/``.
 
-    What ``append`` returned survives kill -9 of the process at once, and a loss of power after at most ``fsync_seconds``
-    (0: before ``append`` returns). Space is allocated ahead, so a full disk refuses a batch whole. Safe for several threads.
+    What ``append`` returned survives kill -9 of the process at once, and a loss of power after at most
+    ``fsync_seconds`` (0: before ``append`` returns). Space is allocated ahead, so a full disk refuses a batch whole.
+    Safe for several threads.
 
     Args:
         folder: The spool.
@@ -73,6 +74,7 @@ class SpoolWriter:
         self._fsync_seconds, self._clock = fsync_seconds, clock
         self._segment_bytes, self._segment_seconds, self._reserve = segment_bytes, segment_seconds, reserve_bytes
         self._encoder = Encoder()
+        self._end, self._head = 0, GENESIS
         self._appending = threading.Lock()
         self._closed = threading.Event()
         self._failure: OSError | None = None
