@@ -1,0 +1,49 @@
+"""What the console is given by the composition root, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from access.sessions import Limits
+from console.ports import Views
+from inventory.model import Inventory
+from records.instants import now
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleDeps:
+    """Everything that a request may need.
+
+    Attributes:
+        engine: The state database.
+        inventory: The inventory in force now.
+        views: Read functions of the domain packages.
+        status: Processes and counters, the shape of ``yw status``.
+        versions: Topic (``links``, ``alerts``, …) to a text that changes when its data do; asked every two seconds.
+        ready: Named checks of what the console needs, for ``/readyz``.
+        demo: Whether the data are the demo's; every page says so.
+        secure: Whether browsers come by TLS, directly or through the proxy in front.
+        behind_proxy: Whether the peer address is the proxy's and ``X-Forwarded-For`` holds the browser's.
+        ca: The exported trust anchor, for download.
+        clock: The wall clock.
+    """
+
+    engine: sa.Engine
+    inventory: Callable[[], Inventory]
+    views: Views
+    status: Callable[[], Mapping[str, Any]]
+    versions: Callable[[], Mapping[str, str]]
+    ready: Callable[[], Mapping[str, bool]]
+    demo: bool = False
+    secure: bool = False
+    behind_proxy: bool = False
+    ca: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], datetime] = now
+    version: str = ""

@@ -1,0 +1,73 @@
+"""Figures as people read them: the unit always stands beside the number, what is unknown is a dash, never 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from console.language import Language
+from records.instants import SHANGHAI, parse_instant
+
+UNKNOWN = "—"
+_STEPS = ((10**12, "Tbit/s"), (10**9, "Gbit/s"), (10**6, "Mbit/s"), (10**3, "kbit/s"), (1, "bit/s"))
+_WAN = 10_000
+
+
+def bps(value: float | None) -> str:
+    """Bit/s in the unit that fits, three figures: ``1.25 Gbit/s``."""
+    if value is None:
+        return UNKNOWN
+    size, unit = next(((size, unit) for size, unit in _STEPS if abs(value) >= size), (1, "bit/s"))
+    scaled = value / size
+    digits = 0 if size == 1 else 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0  # noqa: PLR2004 - three figures
+    return f"{scaled:.{digits}f} {unit}"
+
+
+def percent(value: float | None) -> str:
+    """A fraction as per cent: ``45.7 %``."""
+    return UNKNOWN if value is None else f"{value * 100:.1f} %"
+
+
+def number(value: Any) -> str:
+    """An integer or decimal with thousands apart and no idle zeros."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = f"{Decimal(str(value)):,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def instant(value: datetime | str | None, *, seconds: bool = True) -> str:
+    """``YYYY-MM-DD HH:MM:SS`` in the site's zone, Asia/Shanghai."""
+    if value is None:
+        return UNKNOWN
+    at = parse_instant(value) if isinstance(value, str) else value
+    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M")
+
+
+def day(value: date | None) -> str:
+    """``YYYY-MM-DD``."""
+    return UNKNOWN if value is None else value.isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Yuan in the reader's language."""
+
+    language: Language
+
+    def yuan(self, value: Decimal | str | None) -> str:
+        """Exact to the cent: ``12,345.67 元``."""
+        if value is None:
+            return UNKNOWN
+        text = f"{Decimal(value):,.2f}"
+        return f"CNY {text}" if self.language == "en" else f"{text} 元"
+
+    def short(self, value: Decimal | str | None) -> str:
+        """For a tile: in 万元 from ten thousand on, in Chinese only."""
+        if value is None or self.language == "en" or abs(Decimal(value)) < _WAN:
+            return self.yuan(value)
+        return f"{Decimal(value) / _WAN:,.2f} 万元"

@@ -1,0 +1,7 @@
+"""The pages: one router a domain."""
+
+from __future__ import annotations
+
+from console.pages import account, alarms, home, links, metering, system
+
+ROUTERS = (account.router, home.router, links.router, metering.router, alarms.router, system.router)

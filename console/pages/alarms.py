@@ -1,0 +1,72 @@
+"""Alerts, incidents, rules (告警、事件单、规则)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException
+from fastapi.responses import HTMLResponse, Response
+
+from access.ownership import owners
+from access.roles import Capability
+from access.scope import owners_of_entities
+from console.listing import answer
+from console.lists import security
+from console.visit import Visit, visiting
+
+router = APIRouter(include_in_schema=False)
+AlertReader = Annotated[Visit, Depends(visiting(Capability.ALERTS_READ))]
+IncidentReader = Annotated[Visit, Depends(visiting(Capability.INCIDENTS_READ))]
+RuleReader = Annotated[Visit, Depends(visiting(Capability.RULES_READ))]
+_MOST_EVENTS = 200
+
+
+@router.get("/alerts")
+def alerts(visit: AlertReader) -> Response:
+    """All alerts of the scope."""
+    return answer(visit, security.ALERTS, visit.deps.views.alerts(visit.scope))
+
+
+@router.get("/alerts/{name}")
+def alert(visit: AlertReader, name: str) -> HTMLResponse:
+    """One alert and the events that made it."""
+    found = _visible(visit, visit.deps.views.alert(name))
+    events = visit.deps.views.events(found["events"][-_MOST_EVENTS:])
+    return visit.page("alert.html", alert=found, events=events)
+
+
+def _visible(visit: Visit, found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The alert or incident, if one of its entities belongs to the scope; 404 otherwise, as if there were none."""
+    if found is None or not visit.scope.admits(owners_of_entities(found["entities"], owners(visit.inventory))):
+        raise HTTPException(404, "there is no such record in your scope")
+    return found
+
+
+@router.get("/incidents")
+def incidents(visit: IncidentReader) -> Response:
+    """All incidents of the scope."""
+    return answer(visit, security.INCIDENTS, visit.deps.views.incidents(visit.scope))
+
+
+@router.get("/incidents/{name}")
+def incident(visit: IncidentReader, name: str) -> HTMLResponse:
+    """One incident: why its alerts belong together, and what happened when."""
+    found = _visible(visit, visit.deps.views.incident(name))
+    alerts = [one for one in map(visit.deps.views.alert, found["alerts"]) if one is not None]
+    wanted = list(dict.fromkeys(event for one in alerts for event in one["events"]))
+    events = visit.deps.views.events(wanted[-_MOST_EVENTS:])
+    joins = _joins(found, alerts)
+    return visit.page("incident.html", incident=found, joins=joins, events=events, event_count=len(wanted))
+
+
+def _joins(found: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], str]]:
+    """Each alert with the sentence that tells why it joined."""
+    why = dict(zip(found["alerts"], found["why"], strict=False))
+    return [(one, why.get(one["id"], "")) for one in alerts]
+
+
+@router.get("/rules")
+def rules(visit: RuleReader) -> Response:
+    """The rules in force."""
+    return answer(visit, security.RULES, security.rules(visit.deps.views))

@@ -1,0 +1,121 @@
+"""What states and levels are called (Chinese message ids) and how they look: a tone and a sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from access.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A value as people read it; ``sign`` says the same to those who do not see colours."""
+
+    title: str
+    tone: str
+    sign: str
+
+
+Words = Mapping[str, Word]
+
+LEVEL: Words = {
+    "critical": Word("严重", "critical", "■"),
+    "high": Word("高", "high", "▲"),
+    "medium": Word("中", "medium", "◆"),
+    "low": Word("低", "low", "●"),
+    "informational": Word("提示", "info", "○"),
+}
+LINK_STATE: Words = {
+    "up": Word("正常", "good", "●"),
+    "degraded": Word("降级", "warn", "▲"),
+    "down": Word("中断", "bad", "■"),
+    "unknown": Word("未知", "none", "○"),
+}
+PROTECTION: Words = {
+    "normal": Word("保护正常", "good", "●"),
+    "degraded": Word("保护降级", "warn", "▲"),
+    "lost": Word("全部中断", "bad", "■"),
+    "unknown": Word("未知", "none", "○"),
+}
+ALERT_STATE: Words = {
+    "new": Word("新", "bad", "●"),
+    "acknowledged": Word("已确认", "warn", "◐"),
+    "closed": Word("已关闭", "none", "○"),
+    "suppressed": Word("已抑制", "none", "◌"),
+}
+INCIDENT_STATE: Words = {
+    "new": Word("新", "bad", "●"),
+    "triage": Word("研判中", "warn", "◐"),
+    "confirmed": Word("已确认", "bad", "■"),
+    "contained": Word("已遏制", "warn", "▲"),
+    "eradicated": Word("已根除", "warn", "◆"),
+    "recovered": Word("已恢复", "good", "●"),
+    "closed": Word("已关闭", "none", "○"),
+    "false_positive": Word("误报", "none", "◌"),
+}
+PERIOD_STATE: Words = {
+    "open": Word("开放", "warn", "◐"),
+    "draft": Word("草稿", "warn", "◐"),
+    "closed": Word("已锁定", "good", "●"),
+    "issued": Word("已出账", "good", "■"),
+}
+PROCESS_STATE: Words = {
+    "running": Word("运行", "good", "●"),
+    "starting": Word("启动中", "warn", "◐"),
+    "waiting": Word("等待重启", "warn", "▲"),
+    "done": Word("已完成", "none", "○"),
+    "stopped": Word("已停止", "none", "○"),
+    "failed": Word("失败", "bad", "■"),
+}
+OUTCOME: Words = {
+    "success": Word("成功", "good", "●"),
+    "failure": Word("失败", "bad", "■"),
+    "refused": Word("拒绝", "warn", "▲"),
+}
+ROLE: Mapping[Role, str] = {
+    Role.SYSADMIN: "系统管理员",
+    Role.SECADMIN: "安全管理员",
+    Role.AUDITADMIN: "审计管理员",
+    Role.NETADMIN: "网络管理员",
+    Role.BILLING: "计费管理员",
+    Role.ANALYST: "安全分析员",
+    Role.AUDITOR: "审计员",
+    Role.BUREAU: "委办局用户",
+}
+TIER: Mapping[str, str] = {
+    "province-prefecture": "省—市",
+    "prefecture-county": "市—县",
+    "county-township": "县—乡",
+    "township-village": "乡—村",
+    "metro": "城域",
+}
+OTHER_LANGUAGE: Mapping[str, str] = {"zh": "English", "en": "中文"}
+EVERYTHING = "全部"
+TRANSLATED = frozenset({*ROLE.values(), EVERYTHING})
+"""Cells of lists that are message ids; anything else in a list is data."""
+_OF_KIND: Mapping[str, Words] = {
+    "level": LEVEL,
+    "link_state": LINK_STATE,
+    "protection": PROTECTION,
+    "alert_state": ALERT_STATE,
+    "incident_state": INCIDENT_STATE,
+    "period_state": PERIOD_STATE,
+    "outcome": OUTCOME,
+    "process_state": PROCESS_STATE,
+}
+
+
+def word(kind: str, value: object) -> Word:
+    """The word of a value; a value that nobody knows is shown as it is."""
+    return _OF_KIND.get(kind, {}).get(str(value)) or Word(str(value), "none", "○")
+
+
+def has(kind: str) -> bool:
+    """Whether cells of this kind are shown as a word with its sign."""
+    return kind in _OF_KIND
+
+
+def choices(words: Words) -> tuple[tuple[str, str], ...]:
+    """Values and titles, for a filter."""
+    return tuple((value, one.title) for value, one in words.items())
