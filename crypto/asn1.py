@@ -1,0 +1,160 @@
+"""ASN.1 shapes on asn1crypto, with plain OIDs: its own classes map names to OIDs globally, and the GM ones are not among them.
+
+Shapes: AlgorithmIdentifier (RFC 5280), PBES2 (RFC 8018), CMS SignedData (RFC 5652) in the profile that this project reads and writes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asn1crypto import core, x509
+
+SM3 = "1.2.156.10197.1.401"
+SM2_WITH_SM3 = "1.2.156.10197.1.501"
+SM2_SIGN = "1.2.156.10197.1.301.1"  # GM/T 0010-2012 §6: what older signers name in SignerInfo
+SM4_CBC = "1.2.156.10197.1.104.2"
+HMAC_SM3 = "1.2.156.10197.1.401.2"  # as GmSSL and GM/T 0091 write it
+HMAC_SM3_OPENSSL = "1.2.156.10197.1.401.3.1"  # as OpenSSL and Tongsuo write it
+PBES2 = "1.2.840.113549.1.5.13"
+PBKDF2 = "1.2.840.113549.1.5.12"
+GM_DATA, GM_SIGNED = "1.2.156.10197.6.1.4.2.1", "1.2.156.10197.6.1.4.2.2"
+PKCS7_DATA, PKCS7_SIGNED = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
+CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
+
+
+class AlgorithmIdentifier(core.Sequence):  # type: ignore[misc]  # asn1crypto ships no types
+    """An algorithm, its parameters absent, NULL or anything."""
+
+    _fields = [("algorithm", core.ObjectIdentifier), ("parameters", core.Any, {"optional": True})]  # noqa: RUF012 - asn1crypto's own way
+
+
+class AlgorithmIdentifiers(core.SetOf):  # type: ignore[misc]
+    """DigestAlgorithmIdentifiers."""
+
+    _child_spec = AlgorithmIdentifier
+
+
+class Pbkdf2Parameters(core.Sequence):  # type: ignore[misc]
+    """PBKDF2-params with a given salt; SHA-1 is meant where no PRF stands, and refused."""
+
+    _fields = [  # noqa: RUF012
+        ("salt", core.OctetString),
+        ("rounds", core.Integer),
+        ("key_length", core.Integer, {"optional": True}),
+        ("prf", AlgorithmIdentifier, {"optional": True}),
+    ]
+
+
+class Pbkdf2Algorithm(core.Sequence):  # type: ignore[misc]
+    """The key derivation of PBES2."""
+
+    _fields = [("algorithm", core.ObjectIdentifier), ("parameters", Pbkdf2Parameters)]  # noqa: RUF012
+
+
+class CipherAlgorithm(core.Sequence):  # type: ignore[misc]
+    """The cipher of PBES2 with its IV."""
+
+    _fields = [("algorithm", core.ObjectIdentifier), ("iv", core.OctetString)]  # noqa: RUF012
+
+
+class Pbes2Parameters(core.Sequence):  # type: ignore[misc]
+    """Derivation and cipher."""
+
+    _fields = [("derivation", Pbkdf2Algorithm), ("cipher", CipherAlgorithm)]  # noqa: RUF012
+
+
+class Pbes2Algorithm(core.Sequence):  # type: ignore[misc]
+    """PBES2 as a whole."""
+
+    _fields = [("algorithm", core.ObjectIdentifier), ("parameters", Pbes2Parameters)]  # noqa: RUF012
+
+
+class EncryptedPrivateKeyInfo(core.Sequence):  # type: ignore[misc]
+    """RFC 5958 §3."""
+
+    _fields = [("encryption", Pbes2Algorithm), ("data", core.OctetString)]  # noqa: RUF012
+
+
+class AnyValues(core.SetOf):  # type: ignore[misc]
+    """Values of an attribute."""
+
+    _child_spec = core.Any
+
+
+class Attribute(core.Sequence):  # type: ignore[misc]
+    """One attribute of a signer."""
+
+    _fields = [("type", core.ObjectIdentifier), ("values", AnyValues)]  # noqa: RUF012
+
+
+class Attributes(core.SetOf):  # type: ignore[misc]
+    """Signed or unsigned attributes."""
+
+    _child_spec = Attribute
+
+
+class IssuerAndSerial(core.Sequence):  # type: ignore[misc]
+    """Which certificate signed."""
+
+    _fields = [("issuer", x509.Name), ("serial", core.Integer)]  # noqa: RUF012
+
+
+class SignerInfo(core.Sequence):  # type: ignore[misc]
+    """One signature with its signed attributes."""
+
+    _fields = [  # noqa: RUF012
+        ("version", core.Integer),
+        ("sid", IssuerAndSerial),
+        ("digest_algorithm", AlgorithmIdentifier),
+        ("signed_attrs", Attributes, {"implicit": 0, "optional": True}),
+        ("signature_algorithm", AlgorithmIdentifier),
+        ("signature", core.OctetString),
+        ("unsigned_attrs", Attributes, {"implicit": 1, "optional": True}),
+    ]
+
+
+class SignerInfos(core.SetOf):  # type: ignore[misc]
+    """All signatures."""
+
+    _child_spec = SignerInfo
+
+
+class Certificates(core.SetOf):  # type: ignore[misc]
+    """The chain that comes along."""
+
+    _child_spec = x509.Certificate
+
+
+class EncapsulatedContent(core.Sequence):  # type: ignore[misc]
+    """What was signed; the content itself is absent where the signature is detached."""
+
+    _fields = [("type", core.ObjectIdentifier), ("content", core.OctetString, {"explicit": 0, "optional": True})]  # noqa: RUF012
+
+
+class SignedData(core.Sequence):  # type: ignore[misc]
+    """Signatures over one content."""
+
+    _fields = [  # noqa: RUF012
+        ("version", core.Integer),
+        ("digest_algorithms", AlgorithmIdentifiers),
+        ("content", EncapsulatedContent),
+        ("certificates", Certificates, {"implicit": 0, "optional": True}),
+        ("signers", SignerInfos),
+    ]
+
+
+class SignedContent(core.Sequence):  # type: ignore[misc]
+    """ContentInfo that holds SignedData."""
+
+    _fields = [("type", core.ObjectIdentifier), ("content", SignedData, {"explicit": 0})]  # noqa: RUF012
+
+
+def algorithm(oid: str) -> dict[str, Any]:
+    """An AlgorithmIdentifier without parameters, as the GM profiles write it."""
+    return {"algorithm": oid}
+
+
+def is_algorithm(found: Any, *oids: str) -> bool:
+    """One of the OIDs, with parameters absent or NULL."""
+    oid, parameters = found["algorithm"].dotted, found["parameters"].dump()
+    return oid in oids and parameters in (b"", b"\x05\x00")

@@ -1,0 +1,135 @@
+"""The site's own CA (站点根证书) and its signing certificate, made on first run; ``ca.pem`` is what others trust."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from asn1crypto import keys, x509
+
+from crypto import asn1
+from crypto.errors import CryptoError
+from crypto.files import write_atomic
+from crypto.identity import SiteIdentity
+from crypto.keystore import KeyStore
+from crypto.sm2 import PrivateKey, PublicKey, generate
+from crypto.sm3 import sm3
+from crypto.x509 import Certificate, certificates_pem, load_certificates, parse_certificate
+
+CA_YEARS, SIGNER_YEARS = 20, 5
+CLOCK_SKEW = timedelta(hours=1)  # a verifier's clock may be behind ours
+KEY_ID_BYTES = 20
+SERIAL_BITS = 126
+CA_NAME, SIGNER_NAME = "site-ca", "site-signing"
+
+__all__ = ["SiteIdentity", "ensure_site_identity", "issue_signer", "make_ca"]
+
+
+def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation: str, now: datetime) -> SiteIdentity:
+    """The site's identity; whatever of it is missing is made, what exists is kept, so that a run cut short is finished by the next.
+
+    Raises CryptoError if ``ca_out`` is there but the keystore has lost its CA.
+    """
+    with keystore.locked():
+        if not keystore.has_key(CA_NAME) and ca_out.exists():
+            raise CryptoError(
+                "the keystore has no CA key, but {path} is there",
+                "restore the keys folder from its backup, or move the file away to start with a new CA",
+                where=str(ca_out),
+                path=str(ca_out),
+            )
+        ca = _certificate(keystore, CA_NAME) or _keep(keystore, CA_NAME, make_ca(_key(keystore, CA_NAME), subject_organisation, now))
+        key = _key(keystore, SIGNER_NAME)
+        signer = _certificate(keystore, SIGNER_NAME) or _keep(
+            keystore, SIGNER_NAME, issue_signer(key.public, keystore.key(CA_NAME), ca, subject_organisation, now)
+        )
+        _export(ca, ca_out)
+    return SiteIdentity(key=key, chain=(signer, ca))
+
+
+def _key(keystore: KeyStore, name: str) -> PrivateKey:
+    """The key of that name, made if there is none. The CA's is opened only to issue: its passphrase costs a third of a second."""
+    if not keystore.has_key(name):
+        keystore.put_key(name, generate())
+    return keystore.key(name)
+
+
+def _certificate(keystore: KeyStore, name: str) -> Certificate | None:
+    data = keystore.certificate_pem(name)
+    return None if data is None else load_certificates(data)[0]
+
+
+def _keep(keystore: KeyStore, name: str, certificate: Certificate) -> Certificate:
+    keystore.put_certificate_pem(name, certificates_pem([certificate]))
+    return certificate
+
+
+def _export(ca: Certificate, ca_out: Path) -> None:
+    """Write ``ca.pem`` unless it is there as it should be."""
+    data = certificates_pem([ca])
+    if not ca_out.exists() or ca_out.read_bytes() != data:
+        ca_out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(ca_out, data, mode=0o644)
+
+
+def make_ca(key: PrivateKey, organisation: str, now: datetime) -> Certificate:
+    """A self-signed CA that issues end certificates only (pathLenConstraint 0)."""
+    name = _name(organisation, "CA")
+    extensions = [
+        _extension("basic_constraints", {"ca": True, "path_len_constraint": 0}, critical=True),
+        _extension("key_usage", {"key_cert_sign", "crl_sign"}, critical=True),
+        _extension("key_identifier", _key_id(key.public)),
+    ]
+    return _sign(_tbs(name, name, key.public, now, CA_YEARS, extensions), key)
+
+
+def issue_signer(public: PublicKey, ca_key: PrivateKey, ca: Certificate, organisation: str, now: datetime) -> Certificate:
+    """A certificate for signing documents; no BasicConstraints, for GmSSL refuses an empty one."""
+    extensions = [
+        _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
+        _extension("key_identifier", _key_id(public)),
+        _extension("authority_key_identifier", {"key_identifier": _key_id(ca.public_key)}),
+    ]
+    issuer = x509.Name.load(ca.subject)
+    return _sign(_tbs(issuer, _name(organisation, "signing"), public, now, SIGNER_YEARS, extensions), ca_key)
+
+
+def _name(organisation: str, role: str) -> Any:
+    return x509.Name.build({"country_name": "CN", "organization_name": organisation, "common_name": f"{organisation} {role}"})
+
+
+def _extension(name: str, value: Any, *, critical: bool = False) -> dict[str, Any]:
+    return {"extn_id": name, "critical": critical, "extn_value": value}
+
+
+def _key_id(public: PublicKey) -> bytes:
+    return sm3(public.point)[:KEY_ID_BYTES]
+
+
+def _tbs(issuer: Any, subject: Any, public: PublicKey, now: datetime, years: int, extensions: list[dict[str, Any]]) -> Any:
+    start = now.replace(microsecond=0) - CLOCK_SKEW
+    return x509.TbsCertificate(
+        {
+            "version": "v3",
+            "serial_number": secrets.randbits(SERIAL_BITS) | 1 << SERIAL_BITS,
+            "signature": asn1.algorithm(asn1.SM2_WITH_SM3),
+            "issuer": issuer,
+            "validity": {"not_before": _time(start), "not_after": _time(start + timedelta(days=365 * years))},
+            "subject": subject,
+            "subject_public_key_info": keys.PublicKeyInfo.load(public.spki),
+            "extensions": extensions,
+        }
+    )
+
+
+def _time(at: datetime) -> Any:
+    """UTCTime until 2049, GeneralizedTime after (RFC 5280 §4.1.2.5)."""
+    return x509.Time({"utc_time" if at.year < 2050 else "general_time": at})  # noqa: PLR2004 - the RFC's year
+
+
+def _sign(tbs: Any, key: PrivateKey) -> Certificate:
+    signature = key.sign(tbs.dump())
+    found = x509.Certificate({"tbs_certificate": tbs, "signature_algorithm": asn1.algorithm(asn1.SM2_WITH_SM3), "signature_value": signature})
+    return parse_certificate(found.dump())

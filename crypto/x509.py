@@ -1,0 +1,214 @@
+"""X.509 v3 certificates (RFC 5280) on SM2 with SM3: parsing into one frozen record, and the chain from a signer to an anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from asn1crypto import x509
+
+from crypto import asn1, der, pem
+from crypto.errors import CertificateRefused, InvalidEncoding, VerificationFailed
+from crypto.sm2 import PublicKey
+from crypto.sm3 import sm3_hex
+
+LABEL = "CERTIFICATE"
+MAX_CHAIN = 8
+MAX_CERTIFICATE_BYTES = 1 << 16
+KNOWN_CRITICAL = frozenset({"basic_constraints", "key_usage"})
+SIGNING_USES = frozenset({"digital_signature", "non_repudiation"})
+_SHORT = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C"}
+_NEXT = "ask the signer for the artefact again, with the chain of its certificate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What is needed of a certificate, all of it read once.
+
+    Attributes:
+        der: The whole certificate.
+        tbs: The part that the issuer signed.
+        subject, issuer: Names as DER, compared byte by byte.
+        subject_text, issuer_text: Names for people, ``CN=…, O=…``.
+        not_before, not_after: Validity, aware UTC, both inclusive.
+        path_length: How many CAs may follow below; None without limit.
+        key_usage: asn1crypto's names of the bits; None where the extension is absent.
+        subject_key, issuer_key: Key identifiers, for choosing between CAs of one name.
+    """
+
+    der: bytes
+    tbs: bytes
+    signature: bytes
+    serial: int
+    subject: bytes
+    issuer: bytes
+    subject_text: str
+    issuer_text: str
+    not_before: datetime
+    not_after: datetime
+    public_key: PublicKey
+    is_ca: bool
+    path_length: int | None
+    key_usage: frozenset[str] | None
+    subject_key: bytes | None
+    issuer_key: bytes | None
+
+    @property
+    def fingerprint(self) -> str:
+        """SM3 of the certificate, hex."""
+        return sm3_hex(self.der)
+
+    def __repr__(self) -> str:
+        return f"Certificate({self.subject_text!r}, serial={self.serial:x})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """A chain that holds.
+
+    Attributes:
+        certificates: From the signer up.
+        trusted: Whether it ends in an anchor.
+    """
+
+    certificates: tuple[Certificate, ...]
+    trusted: bool
+
+
+def parse_certificate(data: bytes) -> Certificate:
+    """One DER certificate; raises InvalidEncoding, InvalidKey (not SM2), InvalidPoint."""
+    try:
+        if len(data) > MAX_CERTIFICATE_BYTES:
+            raise ValueError("too long")
+        der.check(data)
+        return _read(x509.Certificate.load(data, strict=True), data)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise InvalidEncoding("not an X.509 certificate ({error})", "give a certificate in DER or PEM", error=error) from None
+
+
+def load_certificates(data: bytes) -> tuple[Certificate, ...]:
+    """All certificates of a PEM file, or the one of a DER file."""
+    if data[:1] == b"\x30":
+        return (parse_certificate(data),)
+    found = tuple(parse_certificate(body) for label, body in pem.blocks(data) if label == LABEL)
+    if not found:
+        raise InvalidEncoding("the PEM file holds no certificate", "give a file with -----BEGIN CERTIFICATE-----")
+    return found
+
+
+def certificates_pem(certificates: Iterable[Certificate]) -> bytes:
+    """PEM blocks in order."""
+    return b"".join(pem.encode(LABEL, one.der) for one in certificates)
+
+
+def _read(found: Any, data: bytes) -> Certificate:
+    tbs = found["tbs_certificate"]
+    if not _is_sm2(found, tbs):
+        raise InvalidEncoding("the certificate is not signed by SM2 with SM3", "give a certificate of an SM2 CA")
+    extensions = _extensions(tbs)
+    basic = extensions.get("basic_constraints") or {}
+    issuer_key = extensions.get("authority_key_identifier") or {}
+    usage = extensions.get("key_usage")
+    return Certificate(
+        der=data,
+        tbs=tbs.dump(),
+        signature=found["signature_value"].native,
+        serial=tbs["serial_number"].native,
+        subject=tbs["subject"].dump(),
+        issuer=tbs["issuer"].dump(),
+        subject_text=_text(tbs["subject"].native),
+        issuer_text=_text(tbs["issuer"].native),
+        not_before=tbs["validity"]["not_before"].native,
+        not_after=tbs["validity"]["not_after"].native,
+        public_key=PublicKey.from_spki(tbs["subject_public_key_info"].dump()),
+        is_ca=bool(basic.get("ca", False)),
+        path_length=basic.get("path_len_constraint"),
+        key_usage=None if usage is None else frozenset(usage),
+        subject_key=extensions.get("key_identifier"),
+        issuer_key=issuer_key.get("key_identifier"),
+    )
+
+
+def _is_sm2(found: Any, tbs: Any) -> bool:
+    """Both algorithm fields are SM2 with SM3, byte for byte the same (RFC 5280 §4.1.1.2), and nothing stands around them."""
+    inner, outer = tbs["signature"].dump(), found["signature_algorithm"].dump()
+    named = asn1.is_algorithm(asn1.AlgorithmIdentifier.load(outer), asn1.SM2_WITH_SM3)
+    return bool(named and inner == outer)
+
+
+def _extensions(tbs: Any) -> dict[str, Any]:
+    """Name to value; an unknown critical extension or a repeated one refuses the certificate (RFC 5280 §4.2)."""
+    values: dict[str, Any] = {}
+    for extension in tbs["extensions"] or ():
+        name = extension["extn_id"].native
+        if name in values or (extension["critical"].native and name not in KNOWN_CRITICAL):
+            raise InvalidEncoding("certificate extension {name} is repeated, or critical and unknown", "ask the CA for a certificate without it", name=name)
+        values[name] = extension["extn_value"].parsed.native
+    return values
+
+
+def _text(name: dict[str, Any]) -> str:
+    parts = [f"{_SHORT.get(kind, kind)}={value}" for kind, value in name.items()]
+    return "".join(letter if letter.isprintable() else "�" for letter in ", ".join(reversed(parts)))
+
+
+def check_path(leaf: Certificate, others: Sequence[Certificate], anchors: Sequence[Certificate], at: datetime, uses: frozenset[str] = SIGNING_USES) -> Path:
+    """The chain from ``leaf`` to an anchor, or else to a self-signed certificate among ``others``, valid at ``at``.
+
+    Raises CertificateRefused if a link of it does not hold or is missing; ``others`` that lie on no chain must still be signed by one of them.
+    """
+    if leaf.key_usage is not None and not leaf.key_usage & uses:
+        raise CertificateRefused("certificate {name} is not for this use", _NEXT, name=leaf.subject_text)
+    path = [leaf]
+    while True:
+        _check_validity(path[-1], at)
+        if path[-1] is not leaf and (_among(path[-1], anchors) or path[-1].subject == path[-1].issuer):
+            break
+        path.append(_issuer(path[-1], (*anchors, *others), depth=len(path)))
+    _check_rest(path, others, anchors)
+    return Path(certificates=tuple(path), trusted=_among(path[-1], anchors))
+
+
+def _among(one: Certificate, many: Sequence[Certificate]) -> bool:
+    return any(one.der == other.der for other in many)
+
+
+def _check_validity(one: Certificate, at: datetime) -> None:
+    if not one.not_before <= at <= one.not_after:
+        raise CertificateRefused("certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at)
+
+
+def _issuer(one: Certificate, among: Sequence[Certificate], *, depth: int) -> Certificate:
+    """The CA that signed ``one``; anchors stand first. ``depth`` counts the certificates below it, the signer included."""
+    named = [ca for ca in among if ca.subject == one.issuer and one.issuer_key in (None, ca.subject_key)]
+    if not named or depth >= MAX_CHAIN:
+        raise CertificateRefused("the certificate of {issuer}, which issued {name}, is missing", _NEXT, issuer=one.issuer_text, name=one.subject_text)
+    signed = [ca for ca in named if signed_by(one, ca)]
+    if not signed:
+        raise CertificateRefused("the signature of {issuer} on certificate {name} does not hold", _NEXT, issuer=one.issuer_text, name=one.subject_text)
+    issuer = signed[0]
+    may_sign = issuer.is_ca and (issuer.key_usage is None or "key_cert_sign" in issuer.key_usage)
+    if not may_sign or (issuer.path_length is not None and depth - 1 > issuer.path_length):
+        raise CertificateRefused("certificate {issuer} may not issue {name}", _NEXT, issuer=issuer.subject_text, name=one.subject_text)
+    return issuer
+
+
+def signed_by(one: Certificate, ca: Certificate) -> bool:
+    """Whether the CA's key signed the certificate."""
+    try:
+        ca.public_key.verify(one.signature, one.tbs)
+    except VerificationFailed:
+        return False
+    return True
+
+
+def _check_rest(path: Sequence[Certificate], others: Sequence[Certificate], anchors: Sequence[Certificate]) -> None:
+    """Every certificate that came along is signed by one that is known: a changed byte never hides in an unused one."""
+    top = path[-1]
+    known = (*path, *others, *anchors)
+    rest = [one for one in others if not _among(one, path)] + ([top] if not _among(top, anchors) else [])
+    for one in rest:
+        if not any(ca.subject == one.issuer and signed_by(one, ca) for ca in known):
+            raise CertificateRefused("the signature of {issuer} on certificate {name} does not hold", _NEXT, issuer=one.issuer_text, name=one.subject_text)
