@@ -101,19 +101,27 @@ class Settings(_Section):
     retention: Retention = Retention()
 
 
-def load(file: Path, environment: Mapping[str, str] | None = None, *, required: bool = False) -> Settings:
+def load(
+    file: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    required: bool = False,
+    base: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Settings:
     """The settings in force.
 
     Args:
         file: ``yunwang.toml``; a missing one means defaults unless ``required``.
         environment: Where ``YW_SECTION__KEY`` is looked up; the process's own by default.
         required: The user named the file, so it must be there.
+        base: Other defaults than ours, by section: the demo's.
 
     Raises:
         UserError: Unknown keys and bad values, all at once, each with ``FILE:LINE``.
     """
     text = _text(file, required=required)
-    merged = _merge(_parse(text, file), _from_environment(os.environ if environment is None else environment))
+    written = _merge({name: dict(keys) for name, keys in (base or {}).items()}, _parse(text, file))
+    merged = _merge(written, _from_environment(os.environ if environment is None else environment))
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -169,10 +177,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
     return found
 
 
-def _merge(written: dict[str, Any], outer: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    merged = dict(written)
+def _merge(inner: dict[str, Any], outer: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    merged = dict(inner)
     for section, keys in outer.items():
-        merged[section] = {**merged.get(section, {}), **keys}
+        merged[section] = {**merged.get(section, {}), **keys} if isinstance(keys, dict) else keys
     return merged
 
 

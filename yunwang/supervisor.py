@@ -10,7 +10,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +22,7 @@ from yunwang.children import Child, Recipe
 from yunwang.place import Place
 from yunwang.settings import Settings
 
+MoreRecipes = Callable[[Mapping[str, socket.socket]], Sequence[Recipe]]
 END_SECONDS = 8.0
 WATCH_SECONDS = 0.1
 READY_SECONDS = 120.0
@@ -155,8 +156,16 @@ def running(place: Place) -> dict[str, Any]:
     return found
 
 
-def open_sockets(settings: Settings, port: int | None) -> tuple[dict[str, socket.socket], list[dict[str, str]]]:
-    """The console's socket, which must open, and the listeners', which may fail with a warning (CONTRACT §8, Links)."""
+def open_sockets(
+    settings: Settings, port: int | None, *, anywhere: bool
+) -> tuple[dict[str, socket.socket], list[dict[str, str]]]:
+    """The console's socket, which must open, and the listeners', which may fail with a warning (CONTRACT §8, Links).
+
+    Args:
+        settings: Where to listen.
+        port: The console's, if the command line names one.
+        anywhere: A listener whose port is taken gets another one: the demo's senders are told which.
+    """
     host, _ = sockets.split_address(settings.console.listen, "console.listen")
     address = settings.console.listen if port is None else f"{host}:{port}"
     opened = {"console": sockets.listen("tcp", address, "--port" if port is not None else "console.listen")}
@@ -169,14 +178,14 @@ def open_sockets(settings: Settings, port: int | None) -> tuple[dict[str, socket
             opened[name] = sockets.listen(kind, wanted, f"collect.{name}")
         except UserError as error:
             warnings += [problem.as_json() for problem in error.problems]
+            if anywhere:
+                opened[name] = sockets.listen(kind, f"{sockets.split_address(wanted, name)[0]}:0", f"collect.{name}")
     return opened, warnings
 
 
-def build(
-    place: Place, settings: Settings, port: int | None, config: Path | None, more: Sequence[Recipe]
-) -> Supervisor:
+def build(place: Place, settings: Settings, port: int | None, config: Path | None, more: MoreRecipes) -> Supervisor:
     """Sockets and children of one folder; nothing runs yet."""
-    opened, warnings = open_sockets(settings, port)
+    opened, warnings = open_sockets(settings, port, anywhere=place.demo)
     numbers = {name: one.fileno() for name, one in opened.items()}
     for one in opened.values():
         one.set_inheritable(True)
@@ -191,7 +200,7 @@ def build(
             demo=place.demo,
         ),
         Recipe(name="collect", arguments=("yunwang", "collect", "run", *base), sockets=syslog, demo=place.demo),
-        *more,
+        *more(opened),
     ]
     children = [Child(one, place.run / f"{one.name}.log") for one in recipes]
     url = sockets.url_of(opened["console"], tls=bool(settings.console.tls_certificate))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from storage.spool import SpoolReader
 
 
+DEMO_DEFAULTS = {"collect": {"snmp_interval_seconds": 10, "usage_window_seconds": 120}}  # so that one can watch it move
+
+
 @dataclass(frozen=True)
 class Site:
     """One data folder at work; everything opens on first use."""
@@ -126,7 +129,8 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
     """The site that a call acts on; UserError if there is nothing yet and there must be."""
     chosen = call or current()
     place = chosen.place(demo=demo)
-    settings = load(chosen.config or place.config, required=chosen.config is not None)
+    base = DEMO_DEFAULTS if place.demo else None
+    settings = load(chosen.config or place.config, required=chosen.config is not None, base=base)
     if must_exist and not place.ca.exists():
         raise UserError(
             "there is no data in {folder}",

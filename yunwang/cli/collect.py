@@ -44,23 +44,22 @@ def _shard(text: str) -> tuple[int, int]:
 def once(device: str = typer.Option(..., "--device", help="id in the inventory")) -> None:
     """Poll one device now and show what it answers; nothing is stored."""
     site = open_site()
-    chosen = site.inventory.device.get(device)
-    if chosen is None:
-        raise UserError(
-            "unknown device '{device}'", "run `yw inventory export` for the known ones", where="--device", device=device
-        )
-    if chosen.snmp is None:
-        raise UserError(
-            "device '{device}' has no snmp in the inventory", "add it and import again", where="--device", device=device
-        )
-    poll = _poll(site, chosen)
+    poll = _poll(site, _known(site, device))
     if not poll.answered:
         reason = f"{poll.failure.reason.value} {poll.failure.detail}".strip() if poll.failure else "no answer"
         advice = "check address, port and community or user with `yw inventory export`"
-        raise UnreachableError(
-            "{device} does not answer SNMP: {reason}", advice, where=chosen.address, device=device, reason=reason
-        )
+        raise UnreachableError("the device does not answer SNMP: {reason}", advice, where=device, reason=reason)
     emit(_shown(poll), rows=lambda found: found["readings"])
+
+
+def _known(site: Site, device: str) -> Device:
+    chosen = site.inventory.device.get(device)
+    where = f"--device {device}"
+    if chosen is None:
+        raise UserError("there is no such device", "run `yw inventory export` for the known ones", where=where)
+    if chosen.snmp is None:
+        raise UserError("the device has no snmp in the inventory", "add it and import again", where=where)
+    return chosen
 
 
 def _poll(site: Site, device: Device) -> Poll:

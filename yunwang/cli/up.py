@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from records.errors import UserError
 from yunwang import supervisor
-from yunwang.children import Recipe
 from yunwang.cli.call import current
 from yunwang.cli.output import note, show_error
 from yunwang.place import data_folder, is_site
@@ -45,7 +45,7 @@ def _in_foreground(site: Site, port: int | None) -> None:
     kept = supervisor.lock(site.place)
     try:
         _ = site.state, site.identity  # migrated and ready before the children start
-        more = _demo_recipes(site) if site.place.demo else ()
+        more = _demo(site) if site.place.demo else lambda _: ()
         parent = supervisor.build(site.place, site.settings, port, current().config, more)
         for warning in parent.warnings:
             sys.stderr.write(f"warning: {warning['what']} ({warning['where']}); {warning['next']}\n")
@@ -55,11 +55,11 @@ def _in_foreground(site: Site, port: int | None) -> None:
         kept.close()
 
 
-def _demo_recipes(site: Site) -> tuple[Recipe, ...]:
+def _demo(site: Site) -> supervisor.MoreRecipes:
     from yunwang import demo  # noqa: PLC0415 - only the demo needs it
 
-    demo.prepare(site)
-    return demo.recipes(site)
+    demo.prepare(site, note)
+    return partial(demo.recipes, site)
 
 
 def _announce_first_password(site: Site) -> None:
