@@ -1,7 +1,7 @@
-"""A month's usage records to segments and findings: split at price, month and membership edges, summed exactly (CONTRACT §4).
+"""A month's usage records to segments and findings: split at all edges, summed exactly (CONTRACT §4).
 
-DuckDB sums in 128-bit decimals; what is split is summed as quantity times seconds for each window length, so that the division by
-the length happens once, in exact fractions.
+DuckDB sums in 128-bit decimals; what is split at an edge is summed as quantity times seconds for each window length, so
+that the division by the length happens once, in exact fractions.
 """
 
 from __future__ import annotations
@@ -16,16 +16,22 @@ from typing import NamedTuple
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from cloud_metering.choice import classify, sku_for
-from cloud_metering.findings import Findings
+from cloud_metering.findings import Findings, Part
 from cloud_metering.model import Catalogue, Finding, Membership, Price, Segment
 from cloud_metering.rating import factor
 from records.errors import Problem, UserError
 from records.instants import midnight, month_bounds
 
 Memberships = Mapping[str, Sequence[Membership]]
+_ENGINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "threads": 2,
+}
 
 
 class Sum(NamedTuple):
@@ -47,22 +53,43 @@ class Sum(NamedTuple):
     row: int
 
 
+Place = tuple[str, str, str, int, int]  # tenant, meter, unit, kind, cell
+Key = tuple[str, str, str, int]  # tenant, sku, unit, first cell of the run
+
+
+class Run(NamedTuple):
+    """A stretch of cells with one organisation and one price; ``first`` is its first cell."""
+
+    first: int
+    organisation: str | None
+    price: Price | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregated:
-    """What a month's usage comes to before rating."""
+    """What a month's usage comes to before rating.
+
+    Attributes:
+        places: Which segment the records of a (tenant, meter, unit, kind, cell) went into; absent if into none.
+        kinds: Number of the rules' combination, for each row of the usage.
+        edges: Of the cells.
+    """
 
     segments: list[Segment]
     findings: list[Finding]
+    places: Mapping[Place, int]
+    kinds: npt.NDArray[np.int64]
+    edges: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """The month cut at every day on which some price or membership changes; all edges are midnights in Asia/Shanghai."""
+    """The month cut where some price or membership changes: at midnights in Asia/Shanghai."""
 
     edges: tuple[datetime, ...]
     catalogue: Catalogue
     memberships: Memberships
-    runs: dict[tuple[str, str], list[tuple[int, str | None, Price | None]]] = field(default_factory=dict)
+    runs: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
 
     def organisation(self, tenant: str, cell: int) -> str | None:
         """Who the tenant belongs to in a cell."""
@@ -75,18 +102,22 @@ class Grid:
         at = self.edges[cell]
         return next((one for one in self.catalogue.versions[sku] if _covers(at, *_span(one))), None)
 
-    def run(self, tenant: str, sku: str, cell: int) -> tuple[int, str | None, Price | None]:
+    def run(self, tenant: str, sku: str, cell: int) -> Run:
         """First cell, organisation and price of the stretch of equal cells that a cell lies in."""
         if (tenant, sku) not in self.runs:
             cells = range(len(self.edges) - 1)
-            held = [(cell, self.organisation(tenant, cell), self.price(sku, cell)) for cell in cells]
-            self.runs[tenant, sku] = list(accumulate(held, lambda one, two: one if one[1:] == two[1:] else two))
+            held = (Run(cell, self.organisation(tenant, cell), self.price(sku, cell)) for cell in cells)
+            self.runs[tenant, sku] = list(accumulate(held, _same_run))
         return self.runs[tenant, sku][cell]
 
     def run_end(self, tenant: str, sku: str, first: int) -> datetime:
         """Where the stretch that begins with cell ``first`` ends."""
         last = max(cell for cell, run in enumerate(self.runs[tenant, sku]) if run[0] == first)
         return self.edges[last + 1]
+
+
+def _same_run(before: Run, here: Run) -> Run:
+    return before if before[1:] == here[1:] else here
 
 
 def _covers(at: datetime, start: datetime | None, end: datetime | None) -> bool:
@@ -127,10 +158,17 @@ def aggregate(usage: pa.Table, catalogue: Catalogue, memberships: Memberships, m
         judge.take(one)
     if judge.undecided:
         raise UserError.of(judge.undecided.values())
-    return Aggregated(segments=judge.segments(), findings=judge.findings.listed())
+    number = {key: nth for nth, key in enumerate(sorted(judge.parts, key=_order))}
+    return Aggregated(
+        segments=[judge.segment(*key) for key in number],
+        findings=judge.findings.listed(),
+        places={place: number[key] for place, key in judge.places.items()},
+        kinds=kinds,
+        edges=cells.edges,
+    )
 
 
-def sums(usage: pa.Table, kinds: Sequence[int], edges: Sequence[datetime]) -> Iterable[Sum]:
+def sums(usage: pa.Table, kinds: npt.NDArray[np.int64], edges: Sequence[datetime]) -> Iterable[Sum]:
     """Exact sums of all groups, in one pass of DuckDB."""
     seconds = [int(edge.timestamp()) for edge in edges]
     cells = pa.table(  # noqa: F841 - DuckDB finds it by its name
@@ -140,8 +178,7 @@ def sums(usage: pa.Table, kinds: Sequence[int], edges: Sequence[datetime]) -> It
     records = usage.select(["tenant", "meter", "unit", "quantity", "start", "end"])
     records = records.append_column("kind", pa.array(kinds, pa.int64()))
     records = records.append_column("row", pa.array(np.arange(usage.num_rows)))
-    options = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 2}
-    with duckdb.connect(config=options) as engine:
+    with duckdb.connect(config=_ENGINE) as engine:
         return [Sum(*row) for row in engine.execute(_query(seconds)).fetchall()]
 
 
@@ -151,7 +188,8 @@ def _query(edges: Sequence[int]) -> str:
     return f"""
     WITH timed AS (SELECT *, epoch(start)::BIGINT AS since, epoch("end")::BIGINT AS until FROM records),
     placed AS (SELECT *, {place.format("since")} AS first, {place.format("(until - 1)")} AS last FROM timed)
-    SELECT tenant, meter, unit, kind, first AS cell, 1 AS seconds, sum(quantity), count(*), min(since), max(until), min(row)
+    SELECT tenant, meter, unit, kind, first AS cell, 1 AS seconds,
+           sum(quantity), count(*), min(since), max(until), min(row)
     FROM placed WHERE first = last AND first BETWEEN 0 AND {len(edges) - 2} GROUP BY ALL
     UNION ALL
     SELECT tenant, meter, unit, kind, cells.cell, placed.until - placed.since AS seconds,
@@ -171,7 +209,8 @@ class _Judge:
     values: Sequence[Mapping[str, str]]
     findings: Findings = field(default_factory=Findings)
     undecided: dict[tuple[str, int], Problem] = field(default_factory=dict)
-    parts: dict[tuple[str, str, str, int], list[tuple[Fraction, int]]] = field(default_factory=dict)
+    parts: dict[Key, list[tuple[Fraction, int]]] = field(default_factory=dict)
+    places: dict[Place, Key] = field(default_factory=dict)
 
     def take(self, one: Sum) -> None:
         """Judge one group."""
@@ -188,11 +227,21 @@ class _Judge:
         first, _, price = self.cells.run(one.tenant, sku, one.cell)
         if price is None:
             return self._find("no_price", one, sku)
-        self.parts.setdefault((one.tenant, sku, one.unit, first), []).append((_exact(one), one.events))
+        key = (one.tenant, sku, one.unit, first)
+        self.parts.setdefault(key, []).append((_exact(one), one.events))
+        self.places[one.tenant, one.meter, one.unit, one.kind, one.cell] = key
         return None
 
     def _find(self, what: str, one: Sum, sku: str | None) -> None:
-        self.findings.add(what, one.tenant, one.meter, sku, one.unit, _exact(one), one.start, one.end, self._name(one.row))
+        part = Part(
+            meter=one.meter,
+            unit=one.unit,
+            quantity=_exact(one),
+            start=one.start,
+            end=one.end,
+            where=self._name(one.row),
+        )
+        self.findings.add(what, one.tenant, sku, part)
 
     def _name(self, row: int) -> str:
         return f"{self.usage['source'][row].as_py()}/{self.usage['event_id'][row].as_py()}"
@@ -206,11 +255,9 @@ class _Judge:
         )
         self.undecided.setdefault((one.meter, one.kind), problem)
 
-    def segments(self) -> list[Segment]:
-        """All segments, by tenant, sku and time."""
-        return [self._segment(*key, parts) for key, parts in sorted(self.parts.items(), key=lambda item: _order(item[0]))]
-
-    def _segment(self, tenant: str, sku: str, unit: str, first: int, parts: list[tuple[Fraction, int]]) -> Segment:
+    def segment(self, tenant: str, sku: str, unit: str, first: int) -> Segment:
+        """The segment of a key."""
+        parts = self.parts[tenant, sku, unit, first]
         _, organisation, price = self.cells.run(tenant, sku, first)
         if organisation is None or price is None:
             raise ValueError("a segment lies where there is no organisation or price")
@@ -227,7 +274,7 @@ class _Judge:
         )
 
 
-def _order(key: tuple[str, str, str, int]) -> tuple[str, str, int, str]:
+def _order(key: Key) -> tuple[str, str, int, str]:
     tenant, sku, unit, first = key
     return tenant, sku, first, unit
 

@@ -60,3 +60,12 @@ def parse_exact(text: str) -> Fraction:
     if not _EXACT.fullmatch(text):
         raise ValueError(f"not an integer or fraction: {text!r}")
     return Fraction(text)
+
+
+def decimal_text(value: Fraction) -> str:
+    """A terminating decimal with at most 9 places, without trailing zeros; ValueError for any other value."""
+    nano = value * 10**9
+    if nano.denominator != 1 or value < 0:
+        raise ValueError(f"no plain decimal with 9 places: {value}")
+    whole, places = divmod(nano.numerator, 10**9)
+    return f"{whole}.{places:09d}".rstrip("0").rstrip(".")

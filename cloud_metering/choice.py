@@ -17,7 +17,7 @@ PLAIN = ("source", "tenant", "resource")  # columns that a rule may name beside 
 
 
 def sku_for(meter: str, values: Mapping[str, str], catalogue: Catalogue) -> str | None:
-    """The sku of a record of ``meter``: of the first rule that it meets, else the meter's only one; None if undecided."""
+    """The sku of a record: of the first rule that it meets, else the meter's only one; None if undecided."""
     skus = catalogue.skus_of_meter.get(meter, ())
     for rule in catalogue.rules:
         if rule.sku in skus and all(values.get(name) == text for name, text in rule.where.items()):

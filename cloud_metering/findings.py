@@ -8,11 +8,26 @@ from fractions import Fraction
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud_metering.model import Finding, What
 from records.instants import month_bounds
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of usage inside the month; ``start`` and ``end`` in seconds since 1970, ``where`` names a record."""
+
+    meter: str
+    unit: str
+    quantity: Fraction
+    start: int
+    end: int
+    where: str
 
 
 @dataclass(slots=True)
@@ -32,16 +47,14 @@ class Findings:
 
     found: dict[tuple[str, str, str | None, str], _Sum] = field(default_factory=dict)
 
-    def add(  # the eight fields of a finding
-        self, what: str, tenant: str, meter: str, sku: str | None, unit: str, quantity: Fraction, start: int, end: int,
-        where: str,
-    ) -> None:  # fmt: skip
-        """Add usage to its finding; ``start`` and ``end`` in seconds, ``where`` names the first record."""
-        one = self.found.setdefault((what, tenant, sku, sku or meter), _Sum(meter, where, start, end))
-        one.quantity[unit] = one.quantity.get(unit, Fraction(0)) + quantity
-        if start < one.start:
-            one.start, one.where = start, where
-        one.end = max(one.end, end)
+    def add(self, what: str, tenant: str, sku: str | None, part: Part) -> None:
+        """Add usage to its finding; ``where`` becomes that of the earliest part."""
+        fresh = _Sum(part.meter, part.where, part.start, part.end)
+        one = self.found.setdefault((what, tenant, sku, sku or part.meter), fresh)
+        one.quantity[part.unit] = one.quantity.get(part.unit, Fraction(0)) + part.quantity
+        if part.start < one.start:
+            one.start, one.where = part.start, part.where
+        one.end = max(one.end, part.end)
 
     def listed(self) -> list[Finding]:
         """All findings in a fixed order; a quantity in mixed units is unknown."""
@@ -66,63 +79,61 @@ def _finding(what: str, tenant: str, sku: str | None, one: _Sum) -> Finding:
 
 def overlaps(usage: pa.Table, month: str) -> list[Finding]:
     """Windows of one (source, resource, meter) that share time in the month: the later record's part of the month."""
-    found = Findings()
-    for row, start, end in _overlapping(usage, *_bounds(month)):
-        _add(found, "overlap", usage, row, start, end)
-    return found.listed()
+    starts, ends = _clipped(usage, month)
+    return _listed("overlap", usage, _overlapping(_series(usage), starts, ends), starts, ends)
 
 
 def conflicts(quarantined: pa.Table, month: str) -> list[Finding]:
     """Quarantined records' parts of the month; ``quarantined`` has the columns of USAGE."""
-    found = Findings()
-    low, high = _bounds(month)
-    starts, ends = _clipped(quarantined, low, high)
-    for row in np.nonzero(starts < ends)[0]:
-        _add(found, "conflict", quarantined, int(row), int(starts[row]), int(ends[row]))
-    return found.listed()
+    starts, ends = _clipped(quarantined, month)
+    return _listed("conflict", quarantined, np.nonzero(starts < ends)[0], starts, ends)
 
 
-def _bounds(month: str) -> tuple[int, int]:
-    start, end = month_bounds(month)
-    return int(start.timestamp()), int(end.timestamp())
-
-
-def _clipped(usage: pa.Table, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
+def _clipped(usage: pa.Table, month: str) -> tuple[Numbers, Numbers]:
+    """Starts and ends of the windows in seconds, cut to the month; start >= end for one that lies outside."""
+    low, high = (int(at.timestamp()) for at in month_bounds(month))
     starts, ends = (pc.cast(usage.column(name), pa.int64()).to_numpy() for name in ("start", "end"))
     return np.maximum(starts, low), np.minimum(ends, high)
 
 
-def _overlapping(usage: pa.Table, low: int, high: int) -> list[tuple[int, int, int]]:
-    """(row, start, end) of each record that begins, inside the month, before an earlier one of its series has ended."""
-    starts, ends = _clipped(usage, low, high)
-    series = _series(usage)
-    order = np.lexsort((ends, starts, series))
-    order = order[(starts < ends)[order]]
-    same = series[order][1:] == series[order][:-1]
-    if not (same & (starts[order][1:] < ends[order][:-1])).any():
-        return []  # sorted by start, an overlap shows between neighbours
-    found: list[tuple[int, int, int]] = []
-    reached, last = low, -1
-    for row in order.tolist():
-        reached = reached if series[row] == last else low
-        if starts[row] < reached:
-            found.append((row, int(starts[row]), int(ends[row])))
-        reached, last = max(reached, int(ends[row])), series[row]
-    return found
-
-
-def _series(usage: pa.Table) -> np.ndarray:
-    """A number for each row's (source, resource, meter)."""
+def _series(usage: pa.Table) -> Numbers:
+    """A number for each row's (source, resource, meter), from 0 without gaps."""
     code = np.zeros(usage.num_rows, np.int64)
     for name in ("source", "resource", "meter"):
         encoded = usage.column(name).combine_chunks().dictionary_encode()
         code = code * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy()
-    return code
+    return np.unique(code, return_inverse=True)[1].astype(np.int64)
 
 
-def _add(found: Findings, what: str, usage: pa.Table, row: int, start: int, end: int) -> None:
-    record = usage.slice(row, 1).to_pylist()[0]
-    length = int((record["end"] - record["start"]).total_seconds())
-    part = Fraction(record["quantity"]) * (end - start) / length
-    where = f"{record['source']}/{record['event_id']}"
-    found.add(what, record["tenant"], record["meter"], None, record["unit"], part, start, end, where)
+def _overlapping(series: Numbers, starts: Numbers, ends: Numbers) -> Numbers:
+    """Rows that begin before an earlier one of their series has ended, in order of series and start.
+
+    Each series is shifted to a stretch of time of its own, so that one running maximum serves all of them.
+    """
+    inside = np.nonzero(starts < ends)[0]
+    if not len(inside):
+        return inside
+    low = starts[inside].min()
+    shift = series[inside] * (ends[inside].max() - low)
+    begin, until = starts[inside] - low + shift, ends[inside] - low + shift
+    order = np.argsort(begin, kind="stable")
+    reached = np.maximum.accumulate(until[order])
+    late = np.nonzero(begin[order][1:] < reached[:-1])[0] + 1
+    return inside[order[late]]
+
+
+def _listed(what: str, usage: pa.Table, rows: Numbers, starts: Numbers, ends: Numbers) -> list[Finding]:
+    found = Findings()
+    records = usage.take(pa.array(rows)).to_pylist()
+    for record, start, end in zip(records, starts[rows].tolist(), ends[rows].tolist(), strict=True):
+        length = int((record["end"] - record["start"]).total_seconds())
+        part = Part(
+            meter=record["meter"],
+            unit=record["unit"],
+            quantity=Fraction(record["quantity"]) * (end - start) / length,
+            start=start,
+            end=end,
+            where=f"{record['source']}/{record['event_id']}",
+        )
+        found.add(what, record["tenant"], None, part)
+    return found.listed()

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from cloud_metering.payload import EMPTY_CHAIN, Row, Values, crossing, digests, links, rows_of
+from cloud_metering.payload import Row, Values, crossing, digests, links, rows_of
 from cloud_metering.tables import usage_conflict, usage_event, watermark
+from crypto.chain import GENESIS
 
 Key = tuple[str, str]
 _MICRO = 1_000_000
@@ -113,7 +114,7 @@ def ledger_head(connection: sa.Connection) -> tuple[int, bytes]:
     """Number and chain value of the newest event; (0, 32 zero bytes) for an empty ledger."""
     query = sa.select(usage_event.c.seq, usage_event.c.chain).order_by(usage_event.c.seq.desc()).limit(1)
     found = connection.execute(query).first()
-    return (found[0], bytes(found[1])) if found else (0, EMPTY_CHAIN)
+    return (found[0], bytes(found[1])) if found else (0, GENESIS)
 
 
 def _store(connection: sa.Connection, found: Sorted, received_at: datetime) -> None:
@@ -144,10 +145,10 @@ def verify_chain(connection: sa.Connection) -> list[int]:
         'SELECT seq, source, event_id, tenant, resource, meter, whole, nano, unit, start, "end", attributes,'
         " payload_sm3, chain FROM usage_event ORDER BY seq"
     )
-    head, expected, broken = EMPTY_CHAIN, 1, []
+    head, expected, broken = GENESIS, 1, []
     for seq, *values, mark, link in _in_batches(connection.execute(query)):
         row = (*values[:8], values[8] // _MICRO, values[9] // _MICRO, values[10])
-        true_mark = next(digests([row]))  # type: ignore[list-item]  # ten columns of the types of Values
+        true_mark = next(digests([row]))
         true_link = next(links(head, [true_mark]))
         if seq != expected or true_mark != bytes(mark) or true_link != bytes(link):
             broken.append(seq)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,12 +12,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crypto.chain import link_digest
+from crypto.sm3 import sm3
 from records.instants import month_bounds, month_of, next_month
 from records.schemas import USAGE
 
 NANO = 10**9
 _TWO_64 = 2**64
-EMPTY_CHAIN = bytes(32)
 
 
 class Row(NamedTuple):
@@ -45,25 +45,18 @@ Values = tuple[str, str, str, str, str, int, int, str, int, int, str]  # a Row a
 
 def digests(rows: Iterable[Values]) -> Iterator[bytes]:
     """SM3 over the canonical JSON (RFC 8785) list of each row's parsed values, in the order of ``Row``."""
-    empty, dumps = hashlib.new("sm3"), orjson.dumps
-    for row in rows:
-        one = empty.copy()  # a copied context costs two thirds of a new one
-        one.update(dumps(row))
-        yield one.digest()
+    return (sm3(orjson.dumps(row)) for row in rows)
 
 
 def links(head: bytes, marks: Iterable[bytes]) -> Iterator[bytes]:
     """The chain values that follow ``head``: h_n = SM3(h_(n-1) || mark_n), CONTRACT §7."""
-    empty = hashlib.new("sm3")
     for mark in marks:
-        one = empty.copy()
-        one.update(head + mark)
-        head = one.digest()
+        head = link_digest(head, mark)
         yield head
 
 
 def rows_of(table: pa.Table) -> list[Values]:
-    """Rows of a USAGE table in ledger form; raises ValueError on a null or negative value, which no reader lets through."""
+    """Rows of a USAGE table in ledger form; ValueError on a null or negative value, which no reader lets through."""
     table = table.select(USAGE.schema.names).cast(USAGE.schema)
     if any(table.column(name).null_count for name in USAGE.schema.names if name != "attributes"):
         raise ValueError("a usage row has a null value")

@@ -1,7 +1,7 @@
 """Rating (计费): segments of a month's usage to charges, exact. Pure.
 
-Usage is aggregated first and tiered afterwards: within a segment one organisation and one price version hold, and filling tiers with
-the segment's sum gives the same as filling them record by record.
+Usage is aggregated first and tiered afterwards: within a segment one organisation and one price version hold, and
+filling tiers with the segment's sum gives the same as filling them record by record.
 """
 
 from __future__ import annotations
