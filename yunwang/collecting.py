@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collectors.openstack.forever import Task
     from collectors.run import CollectPlan, Job, Put
     from collectors.snmp.poller import Timing
-    from collectors.syslog import Listen
+    from collectors.syslog import Listen, Protocol
     from inventory.model import Cloud
 
 
@@ -55,11 +55,12 @@ def _listens(site: Site) -> Sequence[Listen]:
 
     found = []
     supervised = "YW_SUPERVISOR_PID" in os.environ
-    for protocol in ("udp", "tcp"):
+    protocols: tuple[Protocol, ...] = ("udp", "tcp")
+    for protocol in protocols:
         address = getattr(site.settings.collect, f"syslog_{protocol}")
         opened = sockets.inherited(f"syslog_{protocol}")
         if opened is not None or (address and not supervised):
-            found.append(Listen(protocol=protocol, address=address, opened=opened))  # type: ignore[arg-type]  # one of the two words
+            found.append(Listen(protocol=protocol, address=address, opened=opened))
     return found
 
 
@@ -100,8 +101,8 @@ def connect(site: Site, cloud: Cloud) -> ComputeApi:
 
 def watermark(site: Site, source: str) -> datetime | None:
     """Up to where the ledger has this source whole."""
-    from cloud_metering.ledger import watermark as known  # noqa: PLC0415 - beside its only use
+    from cloud_metering.ledger import watermarks  # noqa: PLC0415 - beside its only use
     from storage.state import reading  # noqa: PLC0415
 
     with reading(site.state) as connection:
-        return known(connection, source)
+        return watermarks(connection).get(source)

@@ -23,18 +23,18 @@ class _Section(BaseModel):
 class Collect(_Section):
     """What the collectors do; addresses are ``HOST:PORT``, an empty one switches the listener off."""
 
-    snmp_interval_seconds: int = Field(60, ge=1, le=3600)
-    snmp_timeout_seconds: float = Field(2.0, gt=0, le=60)
+    snmp_interval_seconds: int = Field(default=60, ge=1, le=3600)
+    snmp_timeout_seconds: float = Field(default=2.0, gt=0, le=60)
     syslog_udp: str = "127.0.0.1:5514"
     syslog_tcp: str = "127.0.0.1:5514"
     syslog_tls: Literal[""] = ""
-    usage_window_seconds: int = Field(3600, ge=60, le=86_400)
+    usage_window_seconds: int = Field(default=3600, ge=60, le=86_400)
 
 
 class LinkHealth(_Section):
     """How rates become figures."""
 
-    bin_seconds: int = Field(300, ge=60, le=3600)
+    bin_seconds: int = Field(default=300, ge=60, le=3600)
 
 
 class Store(_Section):
@@ -55,7 +55,7 @@ class Spool(_Section):
 
     kind: Literal["local"] = "local"
     url: str = ""
-    fsync_seconds: float = Field(1.0, ge=0, le=60)
+    fsync_seconds: float = Field(default=1.0, ge=0, le=60)
 
 
 class Console(_Section):
@@ -78,7 +78,7 @@ class Crypto(_Section):
 class Retention(_Section):
     """How long sealed logs are kept; the law's floor is six months (网络安全法)."""
 
-    log_days: int = Field(180, le=36_500)
+    log_days: int = Field(default=180, le=36_500)
 
     @field_validator("log_days")
     @classmethod

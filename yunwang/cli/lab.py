@@ -13,7 +13,9 @@ from yunwang.sockets import split_address
 from yunwang.wiring import Site, open_site
 
 if TYPE_CHECKING:
-    from lab.simulator.run import Simulation
+    from collections.abc import AsyncIterator
+
+    from lab.simulator.run import Part, Simulation
     from lab.story import Story
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)

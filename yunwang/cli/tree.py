@@ -52,7 +52,8 @@ class LazyGroup(core.TyperGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS and cmd_name not in GROUPS:
             return None
-        return _load(cmd_name)
+        command: click.Command = _load(cmd_name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
