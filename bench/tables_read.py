@@ -23,7 +23,9 @@ def table(rows: int) -> bytes:
     lines = [_COLUMNS]
     for nth in range(rows):
         hour = nth % 720
-        start, end = (f"2026-{10 + at // 744:02d}-{1 + at % 744 // 24:02d}T{at % 24:02d}:00:00Z" for at in (hour, hour + 1))
+        start, end = (
+            f"2026-{10 + at // 744:02d}-{1 + at % 744 // 24:02d}T{at % 24:02d}:00:00Z" for at in (hour, hour + 1)
+        )
         lines.append(
             f"prov,{nth:064x},t{nth % 40},server-{nth % 277},{('vcpu', 'memory', 'disk')[nth % 3]},{nth % 64}.{nth % 1000:03d},"
             f"GB*h,{start},{end},std,std.{nth % 3}c"
@@ -45,7 +47,10 @@ def main() -> None:
     data, tenants = table(rows), {f"t{nth}" for nth in range(40)}
     best = {"ours": 1e9, "naive": 1e9}
     for _ in range(3):
-        for name, call in (("ours", lambda: read_usage(data, "t.csv", None, tenants).rows.num_rows), ("naive", lambda: naive(data, tenants))):
+        for name, call in (
+            ("ours", lambda: read_usage(data, "t.csv", None, tenants).rows.num_rows),
+            ("naive", lambda: naive(data, tenants)),
+        ):
             begin = time.process_time()
             assert call() == rows
             best[name] = min(best[name], time.process_time() - begin)
