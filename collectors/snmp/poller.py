@@ -191,8 +191,16 @@ class DevicePoller:
         answered: set[str] = set()
         for first in range(0, len(at), LARGEST_PDU // 2):
             part = [f"{column}.{index}" for index in at[first : first + LARGEST_PDU // 2]]
-            answered |= (await self._get(round_, (SYS_UPTIME, *part))).keys()
+            answered |= (await self._get_some(round_, part)).keys()
         return {index for index in at if f"{column}.{index}" in answered}
+
+    async def _get_some(self, round_: _Round, oids: Sequence[str]) -> Mapping[str, Value]:
+        """Values of any of these; a reply without values means tooBig, so they are asked for in halves."""
+        values = await self._get(round_, (SYS_UPTIME, *oids))
+        if values or len(oids) == 1:
+            return values
+        half = len(oids) // 2
+        return {**await self._get_some(round_, oids[:half]), **await self._get_some(round_, oids[half:])}
 
     def _replan(self, size: int) -> None:
         self._size = size
