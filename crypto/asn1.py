@@ -1,6 +1,6 @@
-"""ASN.1 shapes on asn1crypto, with plain OIDs: its own classes map names to OIDs globally, and the GM ones are not among them.
+"""ASN.1 shapes on asn1crypto, with plain OIDs: its own classes map names globally, and the GM ones are missing.
 
-Shapes: AlgorithmIdentifier (RFC 5280), PBES2 (RFC 8018), CMS SignedData (RFC 5652) in the profile that this project reads and writes.
+Shapes: AlgorithmIdentifier (RFC 5280), PBES2 (RFC 8018), CMS SignedData (RFC 5652) in our profile.
 """
 
 from __future__ import annotations

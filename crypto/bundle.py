@@ -1,4 +1,7 @@
-"""Signed bundles (CONTRACT §7): the only writer, and the only verifier. Verification recomputes, it does not only check a signature."""
+"""Signed bundles (CONTRACT §7): the only writer, and the only verifier.
+
+Verification recomputes, it does not only check a signature.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,25 @@ from records.errors import UserError
 
 MAX_SIGNATURE_BYTES = 1 << 20
 SIGNATURE_SUFFIX = ".p7s"
-_RECOMPUTING = (UserError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)  # what hostile content can make a rule raise
+_RECOMPUTING = (
+    UserError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)  # what hostile content can make a rule raise
 
-__all__ = ["BundleProblem", "BundleReader", "Rule", "Verification", "manifest_digest", "verify_artefact", "verify_bundle", "write_bundle"]
+__all__ = [
+    "BundleProblem",
+    "BundleReader",
+    "Rule",
+    "Verification",
+    "manifest_digest",
+    "verify_artefact",
+    "verify_bundle",
+    "write_bundle",
+]
 
 
 class BundleReader:
@@ -41,10 +60,12 @@ class BundleReader:
         return tuple(self._files)
 
     def read(self, path: str) -> bytes:
-        """The content, compared once more with its digest: what is recomputed is what was signed. Raises CryptoError."""
+        """The content, compared with its digest again: what is recomputed is what was signed. Raises CryptoError."""
         entry = self._files.get(path)
         if entry is None:
-            raise CryptoError("the bundle holds no {path}", "ask the sender for the whole bundle", where=path, path=path)
+            raise CryptoError(
+                "the bundle holds no {path}", "ask the sender for the whole bundle", where=path, path=path
+            )
         data = b"".join(self._container.pieces(path, entry.size))
         if sm3_hex(data) != entry.sm3:
             raise DigestMismatch("{path} was changed", "ask the sender for the bundle again", where=path, path=path)
@@ -78,12 +99,20 @@ def write_bundle(
         as_zip: Pack it into one file, at most 4 GiB.
     """
     if out.exists():
-        raise CryptoError("{path} is there already", "bundles are never overwritten: choose another place", where=str(out), path=str(out))
+        raise CryptoError(
+            "{path} is there already",
+            "bundles are never overwritten: choose another place",
+            where=str(out),
+            path=str(out),
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.{secrets.token_hex(8)}.tmp")
     try:
         _fill(work, files)
-        entries = tuple(FileEntry(path=name, size=(work / name).stat().st_size, sm3=sm3_file(work / name).hex()) for name in sorted(files))
+        entries = tuple(
+            FileEntry(path=name, size=(work / name).stat().st_size, sm3=sm3_file(work / name).hex())
+            for name in sorted(files)
+        )
         manifest = Manifest(kind=kind, created=created, producer=producer, files=entries, previous=previous).encode()
         parse_manifest(manifest)  # what cannot be read back is not written
         _put(work / MANIFEST, manifest)
@@ -143,7 +172,10 @@ def manifest_digest(path: Path) -> str:
 
 
 def verify_bundle(path: Path, anchors: Sequence[Certificate], rules: Mapping[str, Rule]) -> Verification:
-    """Check every byte against manifest and signature, then recompute the kind by its rule. Raises nothing that an attacker can cause."""
+    """Check every byte against manifest and signature, then recompute the kind by its rule.
+
+    Raises nothing that an attacker can cause: what is wrong is a problem of the verdict.
+    """
     try:
         container = open_container(path)
     except CryptoError as error:
@@ -183,7 +215,7 @@ def _verdict(kind: str | None, signer: Signer | None, checked: int, problems: Se
 def _signed_manifest(
     container: Container, anchors: Sequence[Certificate]
 ) -> tuple[Signer | None, Manifest | None, list[BundleProblem]]:
-    """Signer and manifest as far as they hold; a changed manifest is told under its own name and under its signature's."""
+    """Signer and manifest as far as they hold; a changed manifest is told under its own name and its signature's."""
     signer, manifest, problems = None, None, list[BundleProblem]()
     try:
         data = _whole(container, MANIFEST, MAX_MANIFEST_BYTES)
@@ -211,14 +243,22 @@ def _problem(path: str, error: UserError) -> BundleProblem:
 def _whole(container: Container, name: str, limit: int) -> bytes:
     data = b"".join(container.pieces(name, limit))
     if len(data) > limit:
-        raise InvalidEncoding("{name} is longer than {limit} bytes", "ask the sender for the bundle again", where=name, name=name, limit=limit)
+        raise InvalidEncoding(
+            "{name} is longer than {limit} bytes",
+            "ask the sender for the bundle again",
+            where=name,
+            name=name,
+            limit=limit,
+        )
     return data
 
 
 def _files(container: Container, manifest: Manifest, names: set[str]) -> list[BundleProblem]:
     """Changed, missing and added files, in order of their paths."""
     listed = {one.path for one in manifest.files}
-    problems = [BundleProblem(path=name, what="is not in the manifest") for name in names - listed - {MANIFEST, SIGNATURE}]
+    problems = [
+        BundleProblem(path=name, what="is not in the manifest") for name in names - listed - {MANIFEST, SIGNATURE}
+    ]
     problems += [BundleProblem(path=name, what="is missing") for name in listed - names]
     for entry in manifest.files:
         if entry.path in names:
@@ -246,7 +286,11 @@ def _recompute(reader: BundleReader, rules: Mapping[str, Rule]) -> list[BundlePr
     try:
         return rules[kind](reader)
     except _RECOMPUTING as error:
-        return [BundleProblem(path=MANIFEST, what="kind '{kind}' cannot be recomputed: {error}", values={"kind": kind, "error": error})]
+        return [
+            BundleProblem(
+                path=MANIFEST, what="kind '{kind}' cannot be recomputed: {error}", values={"kind": kind, "error": error}
+            )
+        ]
 
 
 def verify_artefact(path: Path, anchors: Sequence[Certificate], rules: Mapping[str, Rule]) -> Verification:
@@ -265,7 +309,13 @@ def verify_artefact(path: Path, anchors: Sequence[Certificate], rules: Mapping[s
         return _verify_detached(path, beside, anchors)
     if _is_zip(path):
         return verify_bundle(path, anchors, rules)
-    raise UserError("{path} has no signature", "put {beside} beside it, or name a bundle", where=str(path), path=str(path), beside=beside.name)
+    raise UserError(
+        "{path} has no signature",
+        "put {beside} beside it, or name a bundle",
+        where=str(path),
+        path=str(path),
+        beside=beside.name,
+    )
 
 
 def _is_zip(path: Path) -> bool:

@@ -28,7 +28,7 @@ __all__ = ["SiteIdentity", "ensure_site_identity", "issue_signer", "make_ca"]
 
 
 def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation: str, now: datetime) -> SiteIdentity:
-    """The site's identity; whatever of it is missing is made, what exists is kept, so that a run cut short is finished by the next.
+    """The site's identity; what is missing of it is made, what exists is kept: a run cut short is finished by the next.
 
     Raises CryptoError if ``ca_out`` is there but the keystore has lost its CA.
     """
@@ -40,7 +40,9 @@ def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation:
                 where=str(ca_out),
                 path=str(ca_out),
             )
-        ca = _certificate(keystore, CA_NAME) or _keep(keystore, CA_NAME, make_ca(_key(keystore, CA_NAME), subject_organisation, now))
+        ca = _certificate(keystore, CA_NAME) or _keep(
+            keystore, CA_NAME, make_ca(_key(keystore, CA_NAME), subject_organisation, now)
+        )
         key = _key(keystore, SIGNER_NAME)
         signer = _certificate(keystore, SIGNER_NAME) or _keep(
             keystore, SIGNER_NAME, issue_signer(key.public, keystore.key(CA_NAME), ca, subject_organisation, now)
@@ -50,7 +52,7 @@ def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation:
 
 
 def _key(keystore: KeyStore, name: str) -> PrivateKey:
-    """The key of that name, made if there is none. The CA's is opened only to issue: its passphrase costs a third of a second."""
+    """The key of that name, made if there is none. The CA's is opened only to issue: that costs a third of a second."""
     if not keystore.has_key(name):
         keystore.put_key(name, generate())
     return keystore.key(name)
@@ -85,7 +87,9 @@ def make_ca(key: PrivateKey, organisation: str, now: datetime) -> Certificate:
     return _sign(_tbs(name, name, key.public, now, CA_YEARS, extensions), key)
 
 
-def issue_signer(public: PublicKey, ca_key: PrivateKey, ca: Certificate, organisation: str, now: datetime) -> Certificate:
+def issue_signer(
+    public: PublicKey, ca_key: PrivateKey, ca: Certificate, organisation: str, now: datetime
+) -> Certificate:
     """A certificate for signing documents; no BasicConstraints, for GmSSL refuses an empty one."""
     extensions = [
         _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
@@ -97,7 +101,9 @@ def issue_signer(public: PublicKey, ca_key: PrivateKey, ca: Certificate, organis
 
 
 def _name(organisation: str, role: str) -> Any:
-    return x509.Name.build({"country_name": "CN", "organization_name": organisation, "common_name": f"{organisation} {role}"})
+    return x509.Name.build(
+        {"country_name": "CN", "organization_name": organisation, "common_name": f"{organisation} {role}"}
+    )
 
 
 def _extension(name: str, value: Any, *, critical: bool = False) -> dict[str, Any]:
@@ -108,7 +114,9 @@ def _key_id(public: PublicKey) -> bytes:
     return sm3(public.point)[:KEY_ID_BYTES]
 
 
-def _tbs(issuer: Any, subject: Any, public: PublicKey, now: datetime, years: int, extensions: list[dict[str, Any]]) -> Any:
+def _tbs(
+    issuer: Any, subject: Any, public: PublicKey, now: datetime, years: int, extensions: list[dict[str, Any]]
+) -> Any:
     start = now.replace(microsecond=0) - CLOCK_SKEW
     return x509.TbsCertificate(
         {
@@ -131,5 +139,7 @@ def _time(at: datetime) -> Any:
 
 def _sign(tbs: Any, key: PrivateKey) -> Certificate:
     signature = key.sign(tbs.dump())
-    found = x509.Certificate({"tbs_certificate": tbs, "signature_algorithm": asn1.algorithm(asn1.SM2_WITH_SM3), "signature_value": signature})
+    found = x509.Certificate(
+        {"tbs_certificate": tbs, "signature_algorithm": asn1.algorithm(asn1.SM2_WITH_SM3), "signature_value": signature}
+    )
     return parse_certificate(found.dump())

@@ -1,4 +1,7 @@
-"""Canonical JSON (RFC 8785): one byte string for one value, so that it can be signed. No floats: what is signed is exact."""
+"""Canonical JSON (RFC 8785): one byte string for one value, so that it can be signed.
+
+No floats: what is signed is exact.
+"""
 
 from __future__ import annotations
 

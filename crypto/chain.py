@@ -38,4 +38,7 @@ def head(payloads: Iterable[bytes], start: bytes = GENESIS) -> bytes:
 def check_head(payloads: Iterable[bytes], expected: bytes, start: bytes = GENESIS) -> None:
     """Return quietly if the chain ends in ``expected``, else raise DigestMismatch."""
     if not hmac.compare_digest(head(payloads, start), expected):
-        raise DigestMismatch("the hash chain does not end in its recorded head", "compare with a backup: an entry was changed, added or removed")
+        raise DigestMismatch(
+            "the hash chain does not end in its recorded head",
+            "compare with a backup: an entry was changed, added or removed",
+        )

@@ -1,7 +1,7 @@
-"""Detached CMS SignedData (签名数据, RFC 5652) with the OIDs of GM/T 0010: SM2 with SM3, signed attributes, signer chain included.
+"""Detached CMS SignedData (签名数据, RFC 5652) with the OIDs of GM/T 0010.
 
-The OIDs of PKCS#7 are read as well. Only DER is taken, and every field that the signature does not cover has one allowed value,
-so that no byte of a ``.p7s`` can be changed unnoticed.
+SM2 with SM3, signed attributes, signer chain included. The OIDs of PKCS#7 are read as well. Only DER is taken, and every
+field that the signature does not cover has one allowed value, so that no byte of a ``.p7s`` can be changed unnoticed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Signer:
         return self.path[0].subject_text
 
 
-class NotTrusted(VerificationFailed):  # noqa: N818 - reads as the finding it is
+class NotTrusted(VerificationFailed):
     """The signature holds, but its chain ends in no anchor."""
 
     def __init__(self, signer: Signer) -> None:
@@ -142,9 +142,14 @@ def _parse(p7s: bytes) -> _Parsed:
     outer = asn1.SignedContent.load(p7s, strict=True)
     content = outer["content"]
     data_type = _FAMILIES.get(outer["type"].dotted)
-    _require(data_type is not None and content["content"]["type"].dotted == data_type, "another content type than signed data")
+    _require(
+        data_type is not None and content["content"]["type"].dotted == data_type,
+        "another content type than signed data",
+    )
     _require(not content["content"]["content"], "the content is inside; only detached signatures are taken")
-    _require(content["version"].native == 1 and len(content["signers"]) == 1, "another version, or not exactly one signer")
+    _require(
+        content["version"].native == 1 and len(content["signers"]) == 1, "another version, or not exactly one signer"
+    )
     digests = content["digest_algorithms"]
     _require(len(digests) == 1 and asn1.is_algorithm(digests[0], asn1.SM3), "another digest than SM3")
     return _parse_signer(content["signers"][0], content["certificates"], str(data_type))
@@ -153,7 +158,10 @@ def _parse(p7s: bytes) -> _Parsed:
 def _parse_signer(signer: Any, certificates: Any, data_type: str) -> _Parsed:
     _require(signer["version"].native == 1 and not signer["unsigned_attrs"], "another version, or unsigned attributes")
     _require(asn1.is_algorithm(signer["digest_algorithm"], asn1.SM3), "another digest than SM3")
-    _require(asn1.is_algorithm(signer["signature_algorithm"], asn1.SM2_WITH_SM3, asn1.SM2_SIGN), "another signature than SM2 with SM3")
+    _require(
+        asn1.is_algorithm(signer["signature_algorithm"], asn1.SM2_WITH_SM3, asn1.SM2_SIGN),
+        "another signature than SM2 with SM3",
+    )
     attributes = signer["signed_attrs"]
     digest, signed_at = _signed(attributes, data_type)
     return _Parsed(
@@ -166,14 +174,19 @@ def _parse_signer(signer: Any, certificates: Any, data_type: str) -> _Parsed:
 
 
 def _signed(attributes: Any, data_type: str) -> tuple[bytes, datetime]:
-    """messageDigest and signingTime; all three attributes must stand there once."""
+    """Message digest and signing time; all three attributes must stand there once."""
     values: dict[str, Any] = {}
     for attribute in attributes or ():
         kind = attribute["type"].dotted
         _require(kind not in values and len(attribute["values"]) == 1, "a signed attribute is repeated")
         values[kind] = attribute["values"][0]
-    _require({asn1.CONTENT_TYPE, asn1.MESSAGE_DIGEST, asn1.SIGNING_TIME} <= values.keys(), "content type, digest or signing time is missing")
-    _require(values[asn1.CONTENT_TYPE].parse(core.ObjectIdentifier).dotted == data_type, "the signed content type differs")
+    _require(
+        {asn1.CONTENT_TYPE, asn1.MESSAGE_DIGEST, asn1.SIGNING_TIME} <= values.keys(),
+        "content type, digest or signing time is missing",
+    )
+    _require(
+        values[asn1.CONTENT_TYPE].parse(core.ObjectIdentifier).dotted == data_type, "the signed content type differs"
+    )
     signed_at = x509.Time.load(values[asn1.SIGNING_TIME].dump(), strict=True).native
     return values[asn1.MESSAGE_DIGEST].parse(core.OctetString).native, signed_at
 
@@ -182,7 +195,10 @@ def _order(sid: Any, certificates: Sequence[Certificate]) -> tuple[Certificate, 
     """The signer's certificate first; raises InvalidEncoding unless exactly one fits and none is repeated."""
     issuer, serial = sid["issuer"].dump(), sid["serial"].native
     fitting = [one for one in certificates if one.issuer == issuer and one.serial == serial]
-    _require(len(fitting) == 1 and len({one.der for one in certificates}) == len(certificates), "the signer's certificate is missing or repeated")
+    _require(
+        len(fitting) == 1 and len({one.der for one in certificates}) == len(certificates),
+        "the signer's certificate is missing or repeated",
+    )
     return (fitting[0], *(one for one in certificates if one is not fitting[0]))
 
 

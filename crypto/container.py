@@ -1,7 +1,7 @@
 """Where a bundle's bytes lie: a folder or a zip. Nothing is unpacked to disk, no link is followed, no size is believed.
 
-Our own zips are stored uncompressed in one fixed form, marked by their comment, and read back byte by byte against that form;
-a zip made by other tools is read for its content only.
+Our own zips are stored uncompressed in one fixed form, marked by their comment, and compared byte by byte with that
+form; a zip made by other tools is read for its content only.
 """
 
 from __future__ import annotations
@@ -83,7 +83,15 @@ class Zip:
             self._members = _members(self._zip)
             if self._zip.comment:
                 _check_own_form(path, self._zip, self._members)
-        except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError, EOFError, zlib.error) as error:
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            ValueError,
+            struct.error,
+            NotImplementedError,
+            EOFError,
+            zlib.error,
+        ) as error:
             raise InvalidEncoding("not a bundle in a zip ({error})", _NEXT, where=str(path), error=error) from None
 
     def names(self) -> list[str]:
@@ -144,7 +152,7 @@ def _folder_around(names: Sequence[str]) -> str:
 
 
 def _check_own_form(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> None:
-    """Every byte around the files is as ``write_zip`` writes it; raises ValueError. The files have their digests in the manifest."""
+    """Every byte around the files is as ``write_zip`` writes it, else ValueError; the manifest has the files' digests."""
     order = sorted(members)
     with path.open("rb") as file:
         offset, entries = 0, []
@@ -189,7 +197,12 @@ def _headers(name: str, crc: int, size: int, offset: int) -> tuple[bytes, bytes]
         raise ValueError("a zipped bundle has at most 4 GiB; use a folder")
     raw = name.encode()
     shared = struct.pack("<HHHIIIIHH", 20, _UTF8, 0, _DOS_EPOCH, crc, size, size, len(raw), 0)
-    entry = b"PK\x01\x02" + struct.pack("<H", 3 << 8 | 20) + shared + struct.pack("<HHHII", 0, 0, 0, (stat.S_IFREG | 0o644) << 16, offset)
+    entry = (
+        b"PK\x01\x02"
+        + struct.pack("<H", 3 << 8 | 20)
+        + shared
+        + struct.pack("<HHHII", 0, 0, 0, (stat.S_IFREG | 0o644) << 16, offset)
+    )
     return b"PK\x03\x04" + shared + raw, entry + raw
 
 

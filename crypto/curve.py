@@ -1,6 +1,7 @@
 """The SM2 curve (GB/T 32918.5-2017) and what a key must fulfil before a library sees it.
 
-OpenSSL 3.0 loads d = 0, hangs in signing with d = n-1 and accepts a foreign public half: so range, curve and P = dG are checked here.
+OpenSSL 3.0 loads d = 0, hangs in signing with d = n-1 and accepts a foreign public half: so range, curve and P = dG
+are checked here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ GENERATOR = bytes.fromhex(
 )
 FIELD_BYTES = 32
 POINT_BYTES = 65
+UNCOMPRESSED = 4  # SEC 1 §2.3.3
 CURVE_OID = "1.2.156.10197.1.301"
 
 _SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")
@@ -26,15 +28,20 @@ _PKCS8_POINT = bytes.fromhex("a144034200")
 def check_scalar(scalar: bytes) -> None:
     """32 bytes, 1 <= d <= n-2 (GB/T 32918.1 §6.1: d = n-1 has no signature); raises InvalidKey."""
     if len(scalar) != FIELD_BYTES or not 1 <= int.from_bytes(scalar) <= N - 2:
-        raise InvalidKey("the SM2 private key is out of range (1 to n-2, 32 bytes)", "generate a new key: yw crypto keygen --out KEY.pem")
+        raise InvalidKey(
+            "the SM2 private key is out of range (1 to n-2, 32 bytes)",
+            "generate a new key: yw crypto keygen --out KEY.pem",
+        )
 
 
 def check_point(point: bytes) -> None:
     """04||x||y with x, y < p on the curve; raises InvalidPoint. The cofactor is 1, so any such point has order n."""
     x, y = int.from_bytes(point[1:33]), int.from_bytes(point[33:])
-    on_curve = len(point) == POINT_BYTES and point[0] == 4 and x < P and y < P and (y * y - (x * x + A) * x - B) % P == 0  # noqa: PLR2004 - SEC 1 §2.3.3
-    if not on_curve:
-        raise InvalidPoint("the public key is no point of the SM2 curve", "ask its owner for the key again, as PEM or 04||x||y")
+    encoded = len(point) == POINT_BYTES and point[0] == UNCOMPRESSED and x < P and y < P
+    if not encoded or (y * y - (x * x + A) * x - B) % P:
+        raise InvalidPoint(
+            "the public key is no point of the SM2 curve", "ask its owner for the key again, as PEM or 04||x||y"
+        )
 
 
 def spki(point: bytes) -> bytes:

@@ -18,7 +18,7 @@ _NEXT = "get it again from its sender; it was changed or made by a faulty progra
 
 
 def read(data: bytes, at: int = 0) -> tuple[int, int, int]:
-    """Tag, start and end of the content of the element at ``at``; raises InvalidEncoding unless its length is minimal and fits."""
+    """Tag, start and end of the content of the element at ``at``; raises InvalidEncoding unless its length is minimal."""
     if len(data) - at < 2 or data[at] & LONG_TAG == LONG_TAG:  # noqa: PLR2004 - tag and length
         raise InvalidEncoding("cut or unknown DER element at byte {at}", _NEXT, at=at)
     start, size = at + 2, data[at + 1]
@@ -55,7 +55,7 @@ def _check_inside(data: bytes, at: int, end: int, depth: int) -> None:
 
 
 def parse_signature(der: bytes) -> tuple[int, int]:
-    """(r, s) of SEQUENCE{r, s} (GM/T 0009 §7.3); raises InvalidEncoding unless strict and 1 <= r, s <= n-1, r+s != n."""
+    """(r, s) of SEQUENCE{r, s} (GM/T 0009 §7.3); raises InvalidEncoding unless strict, 1 <= r, s < n, r+s != n."""
     tag, start, end = read(der)
     if tag != SEQUENCE or end != len(der):
         raise InvalidEncoding("the signature is no DER SEQUENCE of two INTEGERs", _NEXT)
@@ -102,7 +102,9 @@ def signature_to_raw(der: bytes) -> bytes:
 def signature_from_raw(raw: bytes) -> bytes:
     """r||s, exactly 64 bytes, to DER; raises InvalidEncoding."""
     if len(raw) != RAW_BYTES:
-        raise InvalidEncoding("a raw signature has {expected} bytes, this one {count}", _NEXT, expected=RAW_BYTES, count=len(raw))
+        raise InvalidEncoding(
+            "a raw signature has {expected} bytes, this one {count}", _NEXT, expected=RAW_BYTES, count=len(raw)
+        )
     r, s = int.from_bytes(raw[:FIELD_BYTES]), int.from_bytes(raw[FIELD_BYTES:])
     _check_range(r, s)
     return encode_signature(r, s)

@@ -43,13 +43,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """The content of a file that only this user may read; raises CryptoError for links and wider modes, FileNotFoundError."""
+    """The content of a file of this user alone; raises CryptoError for links and wider modes, FileNotFoundError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise CryptoError("{path} cannot be read safely ({error})", _NEXT, where=str(path), path=str(path), error=error.strerror) from None
+        raise CryptoError(
+            "{path} cannot be read safely ({error})", _NEXT, where=str(path), path=str(path), error=error.strerror
+        ) from None
     with os.fdopen(descriptor, "rb") as file:
         _check(os.fstat(file.fileno()), path, stat.S_ISREG)
         return file.read()
@@ -72,4 +74,10 @@ def check_private_folder(folder: Path) -> None:
 def _check(found: os.stat_result, path: Path, is_kind: object) -> None:
     right_kind = callable(is_kind) and is_kind(found.st_mode)
     if not right_kind or found.st_mode & _OTHERS or found.st_uid not in {os.geteuid(), 0}:
-        raise CryptoError("{path} is a link, or not of this user alone (mode {mode:04o})", _NEXT, where=str(path), path=str(path), mode=found.st_mode & 0o7777)
+        raise CryptoError(
+            "{path} is a link, or not of this user alone (mode {mode:04o})",
+            _NEXT,
+            where=str(path),
+            path=str(path),
+            mode=found.st_mode & 0o7777,
+        )

@@ -49,7 +49,9 @@ class _PrivateKeyInfo(core.Sequence):  # type: ignore[misc]
     _fields = [("version", core.Integer), ("algorithm", _EcAlgorithm), ("key", core.OctetString)]  # noqa: RUF012
 
 
-def private_key_pem(key: PrivateKey, passphrase: Secret | None, *, rounds: int = ROUNDS, prf: str = asn1.HMAC_SM3) -> bytes:
+def private_key_pem(
+    key: PrivateKey, passphrase: Secret | None, *, rounds: int = ROUNDS, prf: str = asn1.HMAC_SM3
+) -> bytes:
     """The key as PEM: sealed under the passphrase, plain only where None is given."""
     plain = curve.pkcs8(key.scalar(), key.public.point)
     if passphrase is None:
@@ -93,7 +95,9 @@ def _private_key(body: bytes) -> PrivateKey:
     except (InvalidEncoding, ValueError, TypeError):
         raise InvalidEncoding("the private key is no DER PrivateKeyInfo on an elliptic curve", _NEXT) from None
     if curves != {curve.CURVE_OID}:
-        raise InvalidKey("the private key is on another curve than SM2", "generate an SM2 key: yw crypto keygen --out KEY.pem")
+        raise InvalidKey(
+            "the private key is on another curve than SM2", "generate an SM2 key: yw crypto keygen --out KEY.pem"
+        )
     return PrivateKey.from_scalar(scalar, point)
 
 
@@ -119,7 +123,11 @@ def _open(body: bytes, passphrase: Secret) -> bytes:
         raise AuthenticationFailed
     padded = registry.ciphers(Capability.SM4_CBC).cbc_decrypt(key, iv, data)
     pad = padded[-1]
-    if not 1 <= pad <= BLOCK_BYTES or not hmac.compare_digest(padded[-pad:], bytes((pad,)) * pad) or padded[0] != der.SEQUENCE:
+    if (
+        not 1 <= pad <= BLOCK_BYTES
+        or not hmac.compare_digest(padded[-pad:], bytes((pad,)) * pad)
+        or padded[0] != der.SEQUENCE
+    ):
         raise AuthenticationFailed
     return padded[:-pad]
 
@@ -133,7 +141,10 @@ def _parameters(body: bytes) -> tuple[bytes, int, bytes, bytes]:
         derivation, cipher = scheme["derivation"], scheme["cipher"]
         inner = derivation["parameters"]
         names = [info["encryption"]["algorithm"].dotted, derivation["algorithm"].dotted, cipher["algorithm"].dotted]
-        sm3 = asn1.is_algorithm(inner["prf"], asn1.HMAC_SM3, asn1.HMAC_SM3_OPENSSL) and inner["key_length"].native in (None, BLOCK_BYTES)
+        sm3 = asn1.is_algorithm(inner["prf"], asn1.HMAC_SM3, asn1.HMAC_SM3_OPENSSL) and inner["key_length"].native in (
+            None,
+            BLOCK_BYTES,
+        )
         salt, rounds, iv, data = inner["salt"].native, inner["rounds"].native, cipher["iv"].native, info["data"].native
     except (ValueError, TypeError):
         raise InvalidEncoding("the encrypted key is not PBES2 with PBKDF2-HMAC-SM3 and SM4-CBC", _NEXT) from None
@@ -145,4 +156,6 @@ def _check_scheme(names: Sequence[str], *, sm3: bool, rounds: int, iv: bytes) ->
     if names != [asn1.PBES2, asn1.PBKDF2, asn1.SM4_CBC] or not sm3 or len(iv) != BLOCK_BYTES:
         raise InvalidEncoding("the encrypted key is not PBES2 with PBKDF2-HMAC-SM3 and SM4-CBC", _NEXT)
     if not 1 <= rounds <= MAX_ROUNDS:
-        raise InvalidEncoding("the key file asks for {rounds} rounds, at most {limit} are done", _NEXT, rounds=rounds, limit=MAX_ROUNDS)
+        raise InvalidEncoding(
+            "the key file asks for {rounds} rounds, at most {limit} are done", _NEXT, rounds=rounds, limit=MAX_ROUNDS
+        )

@@ -1,7 +1,8 @@
 """The keystore (密钥库): a folder of this user alone with encrypted private keys, certificates and named secrets.
 
 ``master.json`` holds salt and rounds of the key that the passphrase gives, and that key's id. A secret is one file:
-header ``YWS1`` | algorithm 1 (SM4-GCM) | 8 bytes key id | 12 bytes nonce, then ciphertext and tag; header and name are authenticated.
+header ``YWS1`` | algorithm 1 (SM4-GCM) | 8 bytes key id | 12 bytes nonce, then ciphertext and tag; header and name are
+authenticated.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _KEY, _CERTIFICATE, _SECRET = ".key.pem", ".cert.pem", ".secret"
 
 
 class KeyStore:
-    """Named keys and secrets under one passphrase. Opens nothing until first use; may be used by threads and processes at once."""
+    """Named keys and secrets under one passphrase, for threads and processes at once. Opens nothing until first use."""
 
     def __init__(self, folder: Path, passphrase: Secret) -> None:
         self.folder = folder
@@ -73,12 +74,14 @@ class KeyStore:
         files.write_atomic(path, header + sm4.seal(key, nonce, secret.reveal().encode(), header + name.encode()))
 
     def secret(self, name: str) -> Secret:
-        """The secret of that name; raises UserError where there is none, AuthenticationFailed for a wrong passphrase."""
+        """The secret of that name; raises UserError if there is none, AuthenticationFailed for a wrong passphrase."""
         path = self._path(name, _SECRET)
         try:
             data = self._read(path)
         except FileNotFoundError:
-            raise UserError("unknown secret '{name}'", "store it: yw secret set {name}", where=f"secret:{name}", name=name) from None
+            raise UserError(
+                "unknown secret '{name}'", "store it: yw secret set {name}", where=f"secret:{name}", name=name
+            ) from None
         key_id, key = self._key()
         if not data.startswith(MAGIC + key_id) or len(data) < HEADER_BYTES:
             raise AuthenticationFailed(where=str(path))
@@ -94,7 +97,9 @@ class KeyStore:
         try:
             self._path(name, _SECRET).unlink()
         except FileNotFoundError:
-            raise UserError("unknown secret '{name}'", "see `yw secret ls`", where=f"secret:{name}", name=name) from None
+            raise UserError(
+                "unknown secret '{name}'", "see `yw secret ls`", where=f"secret:{name}", name=name
+            ) from None
         files.sync_folder(self.folder)
 
     def put_key(self, name: str, key: PrivateKey) -> None:
@@ -115,7 +120,13 @@ class KeyStore:
         try:
             return keyfile.load_private_key(self._read(path), self._passphrase)
         except FileNotFoundError:
-            raise UserError("unknown key '{name}'", "see which keys are in {folder}", where=str(path), name=name, folder=str(self.folder)) from None
+            raise UserError(
+                "unknown key '{name}'",
+                "see which keys are in {folder}",
+                where=str(path),
+                name=name,
+                folder=str(self.folder),
+            ) from None
 
     def key_names(self) -> list[str]:
         """Sorted names; needs no passphrase."""
@@ -135,7 +146,9 @@ class KeyStore:
 
     def _path(self, name: str, suffix: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise UserError("'{name}' is no name for a key or secret", "use up to 64 letters, digits, '.', '_' and '-'", name=name)
+            raise UserError(
+                "'{name}' is no name for a key or secret", "use up to 64 letters, digits, '.', '_' and '-'", name=name
+            )
         return self.folder / f"{name}{suffix}"
 
     def _read(self, path: Path) -> bytes:
@@ -164,17 +177,17 @@ class KeyStore:
             if path.exists():
                 return
             salt, rounds = secrets.token_bytes(SALT_BYTES), keyfile.ROUNDS
-            header = {"version": 1, "kdf": "pbkdf2-hmac-sm3", "rounds": rounds, "salt": salt.hex(), "key_id": self._derive(salt, rounds)[0].hex()}
+            header = {
+                "version": 1,
+                "kdf": "pbkdf2-hmac-sm3",
+                "rounds": rounds,
+                "salt": salt.hex(),
+                "key_id": self._derive(salt, rounds)[0].hex(),
+            }
             files.write_atomic(path, json.dumps(header).encode())
 
     def _unlock(self, path: Path) -> tuple[bytes, bytes]:
-        try:
-            header = json.loads(self._read(path))
-            salt, rounds, known = bytes.fromhex(header["salt"]), int(header["rounds"]), bytes.fromhex(header["key_id"])
-            if header["version"] != 1 or not 1 <= rounds <= keyfile.MAX_ROUNDS:
-                raise ValueError(header["version"])
-        except (ValueError, KeyError, TypeError):
-            raise InvalidEncoding("the header of the keystore is damaged", "restore it from a backup", where=str(path)) from None
+        salt, rounds, known = _parse_header(self._read(path), path)
         key_id, key = self._derive(salt, rounds)
         if not hmac.compare_digest(key_id, known):
             raise AuthenticationFailed(where=str(path))
@@ -183,3 +196,16 @@ class KeyStore:
     def _derive(self, salt: bytes, rounds: int) -> tuple[bytes, bytes]:
         key = pbkdf2_sm3(self._passphrase.reveal().encode(), salt, rounds, sm4.KEY_BYTES)
         return hmac_sm3(key, b"yunwang keystore key id")[:KEY_ID_BYTES], key
+
+
+def _parse_header(data: bytes, path: Path) -> tuple[bytes, int, bytes]:
+    """Salt, rounds and key id of ``master.json``; raises InvalidEncoding."""
+    try:
+        header = json.loads(data)
+        salt, rounds, known = bytes.fromhex(header["salt"]), int(header["rounds"]), bytes.fromhex(header["key_id"])
+        sound = header["version"] == 1 and 1 <= rounds <= keyfile.MAX_ROUNDS
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise InvalidEncoding("the header of the keystore is damaged", "restore it from a backup", where=str(path))
+    return salt, rounds, known

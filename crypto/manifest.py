@@ -99,6 +99,15 @@ def _digest(value: Any) -> str:
 def check_path(path: str) -> None:
     """Raises CryptoError unless the path is relative, plain and stays inside the bundle on every system."""
     parts = path.split("/")
-    safe = path.isprintable() and "\\" not in path and ":" not in path and not any(part in {"", ".", ".."} for part in parts)
+    safe = (
+        path.isprintable()
+        and "\\" not in path
+        and ":" not in path
+        and not any(part in {"", ".", ".."} for part in parts)
+    )
     if not safe or len(path.encode(errors="surrogatepass")) > MAX_PATH_BYTES or path in {MANIFEST, SIGNATURE}:
-        raise CryptoError("'{path}' is no path for a file in a bundle", "use a relative path without '..'", path=str(PurePosixPath(path)))
+        raise CryptoError(
+            "'{path}' is no path for a file in a bundle",
+            "use a relative path without '..'",
+            path=str(PurePosixPath(path)),
+        )

@@ -1,4 +1,7 @@
-"""Merkle trees of RFC 6962 §2.1 over SM3: leaves are SM3(0x00||data), nodes SM3(0x01||left||right), the empty tree is SM3("")."""
+"""Merkle trees of RFC 6962 §2.1 over SM3.
+
+Leaves are SM3(0x00||data), nodes SM3(0x01||left||right), the empty tree is SM3 of nothing.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ def inclusion_proof(entries: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def check_inclusion(entry: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> None:
-    """Return quietly if ``entry`` is number ``index`` of ``size`` under the root (RFC 9162 §2.1.3.2), else raise DigestMismatch."""
+    """Return quietly if ``entry`` is number ``index`` of ``size`` under the root, else raise DigestMismatch.
+
+    The walk is that of RFC 9162 §2.1.3.2.
+    """
     known, found, last = 0 <= index < size, leaf_hash(entry), size - 1
     for sibling in proof:
         known = known and last > 0

@@ -25,7 +25,9 @@ def blocks(data: bytes) -> list[tuple[str, bytes]]:
         try:
             found.append((label.decode(), base64.b64decode(b"".join(body.split()), validate=True)))
         except binascii.Error:
-            raise InvalidEncoding("broken base64 in the PEM block {label}", "get the file again", label=label.decode()) from None
+            raise InvalidEncoding(
+                "broken base64 in the PEM block {label}", "get the file again", label=label.decode()
+            ) from None
     if not found:
         raise InvalidEncoding("no PEM block found", "give a PEM file: it holds a line -----BEGIN …-----")
     return found

@@ -90,7 +90,9 @@ class PrivateKey:
         engine = registry.signatures()
         public = PublicKey.from_point(engine.point_of(scalar))
         if point is not None and point != public.point:
-            raise InvalidKey("the private key does not belong to the public key beside it", "restore the key file from a backup")
+            raise InvalidKey(
+                "the private key does not belong to the public key beside it", "restore the key file from a backup"
+            )
         return cls(public, scalar, engine, engine.load_private(scalar, public.point))
 
     def sign(self, data: bytes, id: bytes = DEFAULT_ID) -> bytes:  # noqa: A002 - the standard's word
@@ -115,10 +117,14 @@ def generate() -> PrivateKey:
     try:
         key.public.verify(key.sign(b"pairwise consistency"), b"pairwise consistency")
     except VerificationFailed:
-        raise SelfTestFailed("a new SM2 key fails its pairwise test", "run `yw crypto selftest`; do not use this library") from None
+        raise SelfTestFailed(
+            "a new SM2 key fails its pairwise test", "run `yw crypto selftest`; do not use this library"
+        ) from None
     return key
 
 
 def _check_id(identifier: bytes) -> None:
     if len(identifier) > MAX_ID_BYTES:
-        raise InvalidKey("an SM2 user id has at most {limit} bytes", "use the default id or a shorter one", limit=MAX_ID_BYTES)
+        raise InvalidKey(
+            "an SM2 user id has at most {limit} bytes", "use the default id or a shorter one", limit=MAX_ID_BYTES
+        )

@@ -1,4 +1,4 @@
-"""SM3 (GB/T 32905-2016), HMAC-SM3 and key derivation on it. 32 bytes each; cheap per call, for the spool hashes every entry."""
+"""SM3 (GB/T 32905-2016), HMAC-SM3 and key derivation on it; cheap per call, for the spool hashes every entry."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Sm3:
 
     __slots__ = ("_hasher",)
 
-    def __init__(self, data: bytes = b"") -> None:
-        self._hasher = _start(data)
+    def __init__(self, data: bytes = b"", *, _hasher: Hasher | None = None) -> None:
+        self._hasher = _start(data) if _hasher is None else _hasher
 
     def update(self, data: bytes) -> None:
         self._hasher.update(data)
@@ -52,9 +52,7 @@ class Sm3:
 
     def copy(self) -> Sm3:
         """An independent digest that has read the same so far."""
-        twin = Sm3.__new__(Sm3)
-        twin._hasher = self._hasher.copy()
-        return twin
+        return Sm3(_hasher=self._hasher.copy())
 
 
 def sm3_file(path: Path) -> bytes:

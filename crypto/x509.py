@@ -1,4 +1,4 @@
-"""X.509 v3 certificates (RFC 5280) on SM2 with SM3: parsing into one frozen record, and the chain from a signer to an anchor."""
+"""X.509 v3 certificates (RFC 5280) on SM2 with SM3: one frozen record each, and the chain from a signer to an anchor."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Path:
 def parse_certificate(data: bytes) -> Certificate:
     """One DER certificate; raises InvalidEncoding, InvalidKey (not SM2), InvalidPoint."""
     try:
-        if len(data) > MAX_CERTIFICATE_BYTES:
-            raise ValueError("too long")
-        der.check(data)
+        der.check(data[:MAX_CERTIFICATE_BYTES])
         return _read(x509.Certificate.load(data, strict=True), data)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise InvalidEncoding("not an X.509 certificate ({error})", "give a certificate in DER or PEM", error=error) from None
+        raise InvalidEncoding(
+            "not an X.509 certificate ({error})", "give a certificate in DER or PEM", error=error
+        ) from None
 
 
 def load_certificates(data: bytes) -> tuple[Certificate, ...]:
@@ -132,7 +132,7 @@ def _read(found: Any, data: bytes) -> Certificate:
 
 
 def _is_sm2(found: Any, tbs: Any) -> bool:
-    """Both algorithm fields are SM2 with SM3, byte for byte the same (RFC 5280 §4.1.1.2), and nothing stands around them."""
+    """Both algorithm fields are SM2 with SM3, byte for byte the same (RFC 5280 §4.1.1.2)."""
     inner, outer = tbs["signature"].dump(), found["signature_algorithm"].dump()
     named = asn1.is_algorithm(asn1.AlgorithmIdentifier.load(outer), asn1.SM2_WITH_SM3)
     return bool(named and inner == outer)
@@ -144,7 +144,11 @@ def _extensions(tbs: Any) -> dict[str, Any]:
     for extension in tbs["extensions"] or ():
         name = extension["extn_id"].native
         if name in values or (extension["critical"].native and name not in KNOWN_CRITICAL):
-            raise InvalidEncoding("certificate extension {name} is repeated, or critical and unknown", "ask the CA for a certificate without it", name=name)
+            raise InvalidEncoding(
+                "certificate extension {name} is repeated, or critical and unknown",
+                "ask the CA for a certificate without it",
+                name=name,
+            )
         values[name] = extension["extn_value"].parsed.native
     return values
 
@@ -154,10 +158,17 @@ def _text(name: dict[str, Any]) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in ", ".join(reversed(parts)))
 
 
-def check_path(leaf: Certificate, others: Sequence[Certificate], anchors: Sequence[Certificate], at: datetime, uses: frozenset[str] = SIGNING_USES) -> Path:
+def check_path(
+    leaf: Certificate,
+    others: Sequence[Certificate],
+    anchors: Sequence[Certificate],
+    at: datetime,
+    uses: frozenset[str] = SIGNING_USES,
+) -> Path:
     """The chain from ``leaf`` to an anchor, or else to a self-signed certificate among ``others``, valid at ``at``.
 
-    Raises CertificateRefused if a link of it does not hold or is missing; ``others`` that lie on no chain must still be signed by one of them.
+    Raises CertificateRefused if a link of it does not hold or is missing; ``others`` that lie on no chain must still be
+    signed by a known one.
     """
     if leaf.key_usage is not None and not leaf.key_usage & uses:
         raise CertificateRefused("certificate {name} is not for this use", _NEXT, name=leaf.subject_text)
@@ -177,21 +188,35 @@ def _among(one: Certificate, many: Sequence[Certificate]) -> bool:
 
 def _check_validity(one: Certificate, at: datetime) -> None:
     if not one.not_before <= at <= one.not_after:
-        raise CertificateRefused("certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at)
+        raise CertificateRefused(
+            "certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at
+        )
 
 
 def _issuer(one: Certificate, among: Sequence[Certificate], *, depth: int) -> Certificate:
-    """The CA that signed ``one``; anchors stand first. ``depth`` counts the certificates below it, the signer included."""
+    """The CA that signed ``one``; anchors stand first. ``depth`` counts the certificates below, the signer included."""
     named = [ca for ca in among if ca.subject == one.issuer and one.issuer_key in (None, ca.subject_key)]
     if not named or depth >= MAX_CHAIN:
-        raise CertificateRefused("the certificate of {issuer}, which issued {name}, is missing", _NEXT, issuer=one.issuer_text, name=one.subject_text)
+        raise CertificateRefused(
+            "the certificate of {issuer}, which issued {name}, is missing",
+            _NEXT,
+            issuer=one.issuer_text,
+            name=one.subject_text,
+        )
     signed = [ca for ca in named if signed_by(one, ca)]
     if not signed:
-        raise CertificateRefused("the signature of {issuer} on certificate {name} does not hold", _NEXT, issuer=one.issuer_text, name=one.subject_text)
+        raise CertificateRefused(
+            "the signature of {issuer} on certificate {name} does not hold",
+            _NEXT,
+            issuer=one.issuer_text,
+            name=one.subject_text,
+        )
     issuer = signed[0]
     may_sign = issuer.is_ca and (issuer.key_usage is None or "key_cert_sign" in issuer.key_usage)
     if not may_sign or (issuer.path_length is not None and depth - 1 > issuer.path_length):
-        raise CertificateRefused("certificate {issuer} may not issue {name}", _NEXT, issuer=issuer.subject_text, name=one.subject_text)
+        raise CertificateRefused(
+            "certificate {issuer} may not issue {name}", _NEXT, issuer=issuer.subject_text, name=one.subject_text
+        )
     return issuer
 
 
@@ -211,4 +236,9 @@ def _check_rest(path: Sequence[Certificate], others: Sequence[Certificate], anch
     rest = [one for one in others if not _among(one, path)] + ([top] if not _among(top, anchors) else [])
     for one in rest:
         if not any(ca.subject == one.issuer and signed_by(one, ca) for ca in known):
-            raise CertificateRefused("the signature of {issuer} on certificate {name} does not hold", _NEXT, issuer=one.issuer_text, name=one.subject_text)
+            raise CertificateRefused(
+                "the signature of {issuer} on certificate {name} does not hold",
+                _NEXT,
+                issuer=one.issuer_text,
+                name=one.subject_text,
+            )

@@ -1,6 +1,6 @@
 """What a provider is: named capabilities and the operations behind them.
 
-Providers get checked input only: ranges, points and encodings are validated in front of them (``crypto.curve``, ``crypto.der``).
+Providers get checked input only: ranges, points and encodings are validated before (``crypto.curve``, ``crypto.der``).
 """
 
 from __future__ import annotations
@@ -27,14 +27,21 @@ class About:
     """What ``yw crypto providers`` shows.
 
     Attributes:
-        library: Name and version of the library that computes.
+        library: Name of the library that computes, with ``version``.
         file: Where it was loaded from.
     """
 
     name: str
     library: str
+    version: str
     file: str
     capabilities: frozenset[Capability]
+
+
+def split_version(text: str) -> tuple[str, str]:
+    """``OpenSSL 3.0.19 27 Jan 2026`` to name and version."""
+    library, _, rest = text.partition(" ")
+    return library, rest.partition(" ")[0]
 
 
 class Hasher(Protocol):
@@ -96,7 +103,7 @@ class Signatures(Provider, Protocol):
     """``sm2``; handles are the provider's own loaded keys, points are 04||x||y, signatures strict DER."""
 
     def point_of(self, scalar: bytes) -> bytes:
-        """dG of a 32-byte scalar in [1, n-2]."""
+        """The point dG of a 32-byte scalar in [1, n-2]."""
         ...
 
     def load_private(self, scalar: bytes, point: bytes) -> object: ...

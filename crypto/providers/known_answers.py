@@ -1,7 +1,7 @@
 """Known answers (自检) that a provider must give before it is trusted; some milliseconds in all.
 
-Values: GB/T 32905-2016 A.1, GM/T 0042-2015 D.3, draft-ribose-cfrg-sm4, RFC 8998 A.1, GB/T 32918.5-2017 A.2; derivations on SM3 as in
-the vector file of the tests.
+Values: GB/T 32905-2016 A.1, GM/T 0042-2015 D.3, draft-ribose-cfrg-sm4, RFC 8998 A.1, GB/T 32918.5-2017 A.2;
+derivations on SM3 as in the vector file of the tests.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ def check(provider: Provider, capability: Capability) -> None:
     """Return quietly if the provider answers right, else raise SelfTestFailed."""
     if not _CHECKS[capability](provider):
         raise SelfTestFailed(
-            "provider {name} ({library}, {file}) fails the self-test of {capability}",
+            "provider {name} ({library} {version}, {file}) fails the self-test of {capability}",
             "do not use this library; install another build and run `yw crypto selftest`",
             where=provider.about.file,
             name=provider.about.name,
             library=provider.about.library,
+            version=provider.about.version,
             file=provider.about.file,
             capability=capability.value,
         )
@@ -73,7 +74,10 @@ def _hkdf(provider: Provider) -> bool:
 
 def _gcm(provider: Provider) -> bool:
     ciphers = cast("Ciphers", provider)
-    if ciphers.gcm_seal(_KEY, _NONCE, _GCM_TEXT, _AAD) != _GCM_SEALED or ciphers.gcm_open(_KEY, _NONCE, _GCM_SEALED, _AAD) != _GCM_TEXT:
+    if (
+        ciphers.gcm_seal(_KEY, _NONCE, _GCM_TEXT, _AAD) != _GCM_SEALED
+        or ciphers.gcm_open(_KEY, _NONCE, _GCM_SEALED, _AAD) != _GCM_TEXT
+    ):
         return False
     try:
         ciphers.gcm_open(_KEY, _NONCE, _GCM_SEALED[:-1] + b"\0", _AAD)
@@ -84,7 +88,10 @@ def _gcm(provider: Provider) -> bool:
 
 def _cbc(provider: Provider) -> bool:
     ciphers = cast("Ciphers", provider)
-    return ciphers.cbc_encrypt(_KEY, _IV, _CBC_TEXT) == _CBC_SEALED and ciphers.cbc_decrypt(_KEY, _IV, _CBC_SEALED) == _CBC_TEXT
+    return (
+        ciphers.cbc_encrypt(_KEY, _IV, _CBC_TEXT) == _CBC_SEALED
+        and ciphers.cbc_decrypt(_KEY, _IV, _CBC_SEALED) == _CBC_TEXT
+    )
 
 
 def _sm2(provider: Provider) -> bool:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from crypto.errors import ProviderUnavailable
 
@@ -50,7 +51,7 @@ class _Place(c.Structure):
 
 
 def load() -> c.CDLL:
-    """The libcrypto to use: ``YW_LIBCRYPTO`` and nothing else where it is set, the system's, the psycopg-binary wheel's.
+    """The libcrypto to use: ``YW_LIBCRYPTO`` alone where it is set, the system's, the psycopg-binary wheel's.
 
     Raises ProviderUnavailable with what was tried.
     """
@@ -82,11 +83,13 @@ def bind(library: c.CDLL) -> c.CDLL:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     if library.OpenSSL_version_num() < MINIMUM:
-        raise ProviderUnavailable("{version} is older than 3.0", "install OpenSSL 3.0 or later", version=library.OpenSSL_version(0).decode())
+        raise ProviderUnavailable(
+            "{version} is older than 3.0", "install OpenSSL 3.0 or later", version=library.OpenSSL_version(0).decode()
+        )
     return library
 
 
-def file_of(library: c.CDLL) -> str:
+def file_of(library: Any) -> str:
     """The file a library was loaded from, by dladdr(3); its name where the C library cannot tell."""
     find = c.CDLL(None).dladdr
     find.restype, find.argtypes = c.c_int, [c.c_void_p, c.POINTER(_Place)]

@@ -9,13 +9,12 @@ import ctypes as c
 from functools import cached_property
 from typing import Any, cast
 
-from crypto.curve import pkcs8, spki
+from crypto.curve import UNCOMPRESSED, pkcs8, spki
 from crypto.errors import CryptoError, InvalidKey
 from crypto.providers import libcrypto
-from crypto.providers.base import About, Capability
+from crypto.providers.base import About, Capability, split_version
 
 NID_SM2 = 1172
-UNCOMPRESSED = 4
 SIGNATURE_BYTES = 80  # a DER signature has at most 72
 
 
@@ -47,8 +46,11 @@ class OpensslProvider:
 
     @cached_property
     def about(self) -> About:
-        version = self._lib.OpenSSL_version(0).decode()
-        return About(name=self.name, library=version, file=libcrypto.file_of(self._lib), capabilities=frozenset({Capability.SM2}))
+        library, version = split_version(self._lib.OpenSSL_version(0).decode())
+        file = libcrypto.file_of(self._lib)
+        return About(
+            name=self.name, library=library, version=version, file=file, capabilities=frozenset({Capability.SM2})
+        )
 
     def point_of(self, scalar: bytes) -> bytes:
         lib = self._lib
@@ -117,5 +119,7 @@ class OpensslProvider:
         """The result of a call that must not fail; clears the error queue of this thread when it did."""
         if not result or (isinstance(result, int) and result < 0):
             self._lib.ERR_clear_error()
-            raise CryptoError("libcrypto refused an SM2 operation", "run `yw crypto selftest` and check the library it names")
+            raise CryptoError(
+                "libcrypto refused an SM2 operation", "run `yw crypto selftest` and check the library it names"
+            )
         return result

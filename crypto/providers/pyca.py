@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from crypto.errors import AuthenticationFailed
-from crypto.providers.base import About, Capability
+from crypto.providers.base import About, Capability, split_version
 
 TAG_BYTES = 16
 
@@ -44,7 +44,9 @@ class PycaProvider:
 
     @cached_property
     def about(self) -> About:
-        return About(name=self.name, library=backend.openssl_version_text(), file=str(_rust.__file__), capabilities=_capabilities())
+        library, version = split_version(backend.openssl_version_text())
+        file = str(_rust.__file__)
+        return About(name=self.name, library=library, version=version, file=file, capabilities=_capabilities())
 
     def sm3(self, data: bytes = b"", /) -> _Hasher:
         running = hashes.Hash(hashes.SM3())

@@ -1,4 +1,4 @@
-"""Which provider serves which capability: first in the configured order, self-tested before its first use, never a weaker stand-in."""
+"""Which provider serves which capability: first in the configured order, self-tested, never a weaker stand-in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DEFAULT_ORDER = ("hashlib", "pyca", "openssl")  # by measured speed per call: be
 
 
 class Registry:
-    """Providers in order. A provider that should serve but cannot be loaded is an error, not a reason to take the next one."""
+    """Providers in order. One that should serve but cannot be loaded is an error, not a reason to take the next."""
 
     def __init__(self, order: Sequence[str] = DEFAULT_ORDER) -> None:
         unknown = [name for name in order if name not in _SOURCES]
@@ -82,7 +82,7 @@ _active = Registry()
 
 
 def configure(order: Sequence[str]) -> None:
-    """Set the order for this process (``[crypto] providers``), before first use; keys loaded earlier stay with their provider."""
+    """Set the order for this process (``[crypto] providers``), before first use; loaded keys stay with their provider."""
     global _active  # noqa: PLW0603 - one process has one registry
     _active = Registry(order)
 
@@ -93,20 +93,25 @@ def active() -> Registry:
 
 
 def digests() -> Digests:
+    """Who computes SM3."""
     return cast("Digests", _active.get(Capability.SM3))
 
 
 def macs() -> Macs:
+    """Who computes HMAC-SM3."""
     return cast("Macs", _active.get(Capability.HMAC_SM3))
 
 
 def derivations(capability: Capability = Capability.PBKDF2_SM3) -> Derivations:
+    """Who derives keys."""
     return cast("Derivations", _active.get(capability))
 
 
 def ciphers(capability: Capability = Capability.SM4_GCM) -> Ciphers:
+    """Who computes SM4."""
     return cast("Ciphers", _active.get(capability))
 
 
 def signatures() -> Signatures:
+    """Who computes SM2."""
     return cast("Signatures", _active.get(Capability.SM2))

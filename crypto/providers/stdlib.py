@@ -8,7 +8,7 @@ import ssl
 from functools import cached_property
 from typing import Protocol, cast
 
-from crypto.providers.base import About, Capability, Hasher
+from crypto.providers.base import About, Capability, Hasher, split_version
 
 
 class StdlibProvider:
@@ -20,7 +20,8 @@ class StdlibProvider:
     def about(self) -> About:
         has_sm3 = "sm3" in hashlib.algorithms_available
         capabilities = frozenset({Capability.SM3, Capability.HMAC_SM3} if has_sm3 else ())
-        return About(name=self.name, library=ssl.OPENSSL_VERSION, file=_file(), capabilities=capabilities)
+        library, version = split_version(ssl.OPENSSL_VERSION)
+        return About(name=self.name, library=library, version=version, file=_file(), capabilities=capabilities)
 
     @cached_property
     def _fresh(self) -> Hasher:

@@ -1,0 +1,36 @@
+"""The trust anchors of a call: ``--ca``, else ``YW_CA``, else the data folder's; never one from the artefact."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crypto.x509 import Certificate, load_certificates
+from records.errors import UserError
+from yunwang.cli.call import current
+from yunwang.place import Place, data_folder, is_site
+
+
+def find_anchors(option: Path | None) -> tuple[Certificate, ...]:
+    """The certificates to trust, empty where there are none; UserError if a named file cannot be read."""
+    named = option or (Path(os.environ["YW_CA"]) if os.environ.get("YW_CA") else None)
+    if named is not None:
+        return load_certificates(read_file(named))
+    folder = data_folder(current().data)
+    own = Place(folder, demo=not is_site(folder)).ca
+    return load_certificates(read_file(own)) if own.exists() else ()
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that the user named; UserError if there is none."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            "cannot read {path}: {reason}",
+            "check the name and its permissions",
+            where=str(path),
+            path=path,
+            reason=reason,
+        ) from error

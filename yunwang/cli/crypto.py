@@ -1,0 +1,168 @@
+"""``yw crypto``: self-test, digests, SM2 keys and signatures; certificates and CMS stand in ``crypto_certificates``."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from crypto import der, keyfile, sm2, sm3
+from crypto.errors import CryptoError, InvalidEncoding, VerificationFailed
+from crypto.files import write_atomic
+from crypto.providers.registry import active
+from crypto.x509 import load_certificates
+from records.errors import UsageError, UserError
+from records.secret import Secret
+from yunwang.cli.anchors import read_file
+from yunwang.cli.crypto_certificates import cert, cms
+from yunwang.cli.output import emit, show_error
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+app.add_typer(cert, name="cert", help="show and verify certificates")
+app.add_typer(cms, name="cms", help="detached CMS signatures (GM/T 0010)")
+
+PASSPHRASE = typer.Option(
+    None, "--passphrase-file", help="file whose text opens the key; else YW_PASSPHRASE_FILE or a prompt"
+)
+IDENTIFIER = typer.Option(sm2.DEFAULT_ID.decode(), "--id", help="SM2 user id")
+RAW = typer.Option(False, "--raw", help="r||s, 64 bytes, instead of DER")
+PUBLIC = 0o644
+
+
+@app.command()
+def selftest() -> None:
+    """Ask every capability its known questions; fails if a library answers wrong."""
+    from crypto.selftest import run  # noqa: PLC0415 - loads libcrypto
+
+    emit([asdict(row) for row in run()], columns=("name", "provider", "library", "version", "file", "milliseconds"))
+
+
+@app.command()
+def providers() -> None:
+    """List the providers in the order in which they are asked."""
+    registry = active()
+    abouts = [registry.provider(name).about for name in registry.order]
+    rows = [asdict(one) | {"capabilities": sorted(one.capabilities)} for one in abouts]
+    emit(rows, columns=("name", "library", "version", "file", "capabilities"))
+
+
+@app.command("hash")
+def hash_(file: Path, alg: str = typer.Option("sm3", "--alg", help="sm3")) -> None:
+    """Print the digest of a file; - reads stdin."""
+    if alg != "sm3":
+        raise UsageError("unknown digest '{algorithm}'", "use --alg sm3", where="--alg", algorithm=alg)
+    digest = sm3.sm3_hex(sys.stdin.buffer.read()) if str(file) == "-" else _sm3_file(file)
+    emit({"algorithm": "sm3", "digest": digest, "file": str(file)})
+
+
+def _sm3_file(file: Path) -> str:
+    try:
+        return sm3.sm3_file(file).hex()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            "cannot read {path}: {reason}",
+            "check the name and its permissions",
+            where=str(file),
+            path=file,
+            reason=reason,
+        ) from error
+
+
+@app.command()
+def hmac(
+    file: Path, key_file: Path = typer.Option(..., "--key-file", help="its bytes, all of them, are the key")
+) -> None:
+    """Print the HMAC-SM3 of a file."""
+    digest = sm3.hmac_sm3(read_file(key_file), read_file(file)).hex()
+    emit({"algorithm": "hmac-sm3", "digest": digest, "file": str(file)})
+
+
+@app.command()
+def keygen(
+    out: Path = typer.Option(..., "--out", help="private key, PKCS#8 PBES2, PEM"),
+    pub: Path | None = typer.Option(None, "--pub", help="public key, SubjectPublicKeyInfo, PEM"),
+    passphrase_file: Path | None = PASSPHRASE,
+) -> None:
+    """Make an SM2 key; the file is encrypted and readable by its owner alone."""
+    passphrase = read_passphrase(passphrase_file)
+    if passphrase is None:
+        raise UsageError(
+            "a private key is not stored without a passphrase", "give --passphrase-file FILE", where="--passphrase-file"
+        )
+    if out.exists():
+        raise CryptoError(
+            "{path} is there already", "a key is never overwritten: choose another name", where=str(out), path=str(out)
+        )
+    key = sm2.generate()
+    _write(out, keyfile.private_key_pem(key, passphrase), 0o600)
+    if pub is not None:
+        _write(pub, keyfile.public_key_pem(key.public), PUBLIC)
+    emit({"key": str(out), "pub": None if pub is None else str(pub), "fingerprint": key.public.fingerprint})
+
+
+@app.command()
+def sign(
+    file: Path,
+    key: Path = typer.Option(..., "--key", help="private key, PEM"),
+    out: Path = typer.Option(..., "--out", help="where the signature goes"),
+    id: str = IDENTIFIER,  # noqa: A002 - the contract's option
+    raw: bool = RAW,
+    passphrase_file: Path | None = PASSPHRASE,
+) -> None:
+    """Sign a file with SM2 and SM3."""
+    private = keyfile.load_private_key(read_file(key), read_passphrase(passphrase_file))
+    signature = private.sign(read_file(file), id.encode())
+    _write(out, der.signature_to_raw(signature) if raw else signature, PUBLIC)
+    emit({"signature": str(out), "format": "raw" if raw else "der", "fingerprint": private.public.fingerprint})
+
+
+@app.command()
+def verify(
+    file: Path,
+    sig: Path = typer.Option(..., "--sig", help="the signature"),
+    pub: Path | None = typer.Option(None, "--pub", help="public key, PEM"),
+    cert_file: Path | None = typer.Option(None, "--cert", help="certificate that holds the public key"),
+    id: str = IDENTIFIER,  # noqa: A002 - the contract's option
+    raw: bool = RAW,
+) -> None:
+    """Verify an SM2 signature; exit 1 if it does not hold. --cert only gives the key: see `cert verify`."""
+    key, signature, data = _public_key(pub, cert_file), read_file(sig), read_file(file)
+    try:
+        key.verify(der.signature_from_raw(signature) if raw else signature, data, id.encode())
+    except (VerificationFailed, InvalidEncoding) as error:
+        emit({"valid": False})
+        show_error(error)
+        raise typer.Exit(1) from None
+    emit({"valid": True})
+
+
+def _public_key(pub: Path | None, certificate: Path | None) -> sm2.PublicKey:
+    if (pub is None) == (certificate is None):
+        raise UsageError("give one of --pub and --cert", "yw crypto verify --help", where="--pub")
+    if pub is not None:
+        return keyfile.load_public_key(read_file(pub))
+    assert certificate is not None  # noqa: S101 - the line above; for mypy
+    return load_certificates(read_file(certificate))[0].public_key
+
+
+def read_passphrase(file: Path | None) -> Secret | None:
+    """The passphrase from the file named, ``YW_PASSPHRASE_FILE`` or a prompt; None where nobody can be asked."""
+    named = file or (Path(os.environ["YW_PASSPHRASE_FILE"]) if os.environ.get("YW_PASSPHRASE_FILE") else None)
+    if named is not None:
+        return Secret(read_file(named).decode("utf-8", "surrogateescape").removesuffix("\n"))
+    return Secret(getpass.getpass("passphrase: ")) if sys.stdin.isatty() else None
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    try:
+        write_atomic(path, data, mode=mode)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            "cannot write {path}: {reason}", "choose another place", where=str(path), path=path, reason=reason
+        ) from error
