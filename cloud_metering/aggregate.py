@@ -100,7 +100,7 @@ class Grid:
     def price(self, sku: str, cell: int) -> Price | None:
         """The price in force in a cell."""
         at = self.edges[cell]
-        return next((one for one in self.catalogue.versions[sku] if _covers(at, *_span(one))), None)
+        return next((one for one in self.catalogue.versions[sku] if _covers(at, *price_span(one))), None)
 
     def run(self, tenant: str, sku: str, cell: int) -> Run:
         """First cell, organisation and price of the stretch of equal cells that a cell lies in."""
@@ -124,7 +124,8 @@ def _covers(at: datetime, start: datetime | None, end: datetime | None) -> bool:
     return (start is None or start <= at) and (end is None or at < end)
 
 
-def _span(price: Price) -> tuple[datetime | None, datetime | None]:
+def price_span(price: Price) -> tuple[datetime | None, datetime | None]:
+    """From when to when a price holds, in UTC; None is open."""
     days = (price.valid_from, price.valid_to)
     start, end = (None if day is None else midnight(day) for day in days)
     return start, end
@@ -133,7 +134,7 @@ def _span(price: Price) -> tuple[datetime | None, datetime | None]:
 def grid(catalogue: Catalogue, memberships: Memberships, month: str) -> Grid:
     """The month's cells."""
     start, end = month_bounds(month)
-    spans = [_span(price) for price in catalogue.prices]
+    spans = [price_span(price) for price in catalogue.prices]
     spans += [(one.start, one.end) for held in memberships.values() for one in held]
     inside = {edge for span in spans for edge in span if edge is not None and start < edge < end}
     return Grid(edges=tuple(sorted({start, end} | inside)), catalogue=catalogue, memberships=memberships)

@@ -193,7 +193,9 @@ def _heading(office: Office, bill: Draft, closed: Closed, organisation: str, num
         organisation_name=named.name if named else organisation,
         demo=bool(demo_skus(bill, organisation)),
         issued_at=at.replace(microsecond=0),
-        systems={one.id: systems[one.system].name for one in office.inventory.tenants if one.system in systems},
+        systems={
+            one.id: systems[one.system].name for one in office.inventory.tenants if one.system and one.system in systems
+        },
         seq=closed.bound.seq,
         head=closed.head.hex(),
     )

@@ -1,6 +1,7 @@
 """``usage.csv`` of a bill: the segments that were rated, at full precision, each with the root over its source events.
 
-It holds the whole month of every tenant on the bill, parts of other organisations included: tiers run over the tenant's month.
+It holds the whole month of every tenant on the bill, parts of other organisations included: tiers run over the tenant's
+month.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ def roots(bill: Draft) -> list[str]:
     rows = zip(*names, found.kinds.tolist(), first.tolist(), last.tolist(), bill.marks, strict=True)
     for tenant, meter, unit, kind, begin, stop, mark in rows:
         places = {found.places.get((tenant, meter, unit, kind, cell)) for cell in range(begin, stop + 1)}
-        for place in places - {None}:
-            leaves[place].append(mark)
+        for place in places:
+            if place is not None:
+                leaves[place].append(mark)
     return [root(one).hex() for one in leaves]

@@ -1,15 +1,15 @@
-"""Re-rate an issued bill from what its bundle holds (CONTRACT §7): a changed amount is found even under a good signature."""
+"""Re-rate an issued bill from its bundle (CONTRACT §7): a changed amount is found even under a good signature."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any, Protocol
 
 from cloud_metering import usage_file
+from cloud_metering.aggregate import price_span
 from cloud_metering.amounts import exact_text
 from cloud_metering.catalogue import parse
 from cloud_metering.draft import lines, rounding_lines, total_text
@@ -17,7 +17,7 @@ from cloud_metering.model import Catalogue, Charge, Price, Segment
 from cloud_metering.rating import factor, hours_of, rate
 from crypto.verification import BundleProblem
 from records.errors import UserError
-from records.instants import format_instant, midnight, month_bounds
+from records.instants import format_instant, month_bounds
 
 BILL, USAGE, CATALOGUE, POLICY = "bill.json", "usage.csv", "catalogue.yaml", "policy.json"
 _LINE_KEY = ("tenant", "organisation", "sku", "price_version", "tier")
@@ -94,9 +94,9 @@ def _check_usage(bundle: _Bundle) -> Iterator[BundleProblem]:
     start, end = month_bounds(str(bundle.bill["month"]))
     for number, one in enumerate(bundle.segments, 2):
         if not start <= one.start < one.end <= end:
-            yield _row(number, "lies outside the month")
+            yield _row(number, "line {line} lies outside the month")
         elif one.quantity < 0 or not _rated_by(one, bundle.catalogue):
-            yield _row(number, "does not fit its price version")
+            yield _row(number, "line {line} does not fit its price version")
     ordered = sorted(bundle.segments, key=lambda one: (one.tenant, one.sku, one.usage_unit, one.start))
     for _, group in groupby(ordered, key=lambda one: (one.tenant, one.sku, one.usage_unit)):
         for earlier, later in pairwise(group):
@@ -105,11 +105,7 @@ def _check_usage(bundle: _Bundle) -> Iterator[BundleProblem]:
 
 
 def _row(number: int, what: str) -> BundleProblem:
-    templates = {
-        "lies outside the month": "line {line} lies outside the month",
-        "does not fit its price version": "line {line} does not fit its price version",
-    }
-    return BundleProblem(path=USAGE, what=templates[what], values={"line": number})
+    return BundleProblem(path=USAGE, what=what, values={"line": number})
 
 
 def _rated_by(one: Segment, catalogue: Catalogue) -> bool:
@@ -117,8 +113,7 @@ def _rated_by(one: Segment, catalogue: Catalogue) -> bool:
     if not 1 <= one.version <= len(versions):
         return False
     price = versions[one.version - 1]
-    since: datetime | None = price.valid_from and midnight(price.valid_from)
-    until: datetime | None = price.valid_to and midnight(price.valid_to)
+    since, until = price_span(price)
     holds = (since is None or since <= one.start) and (until is None or one.end <= until)
     return holds and factor(one.usage_unit, price.unit, hours_of("2000-01", catalogue.policy)) is not None
 

@@ -6,6 +6,7 @@ DIGITS = "零壹贰叁肆伍陆柒捌玖"
 PLACES = ("", "拾", "佰", "仟")
 GROUPS = ("", "万", "亿", "万亿")
 FEN_IN_YUAN = 100
+FULL_GROUP = 1000  # a group below it begins with a zero
 LARGEST_FEN = 10**18 - 1
 
 
@@ -32,7 +33,7 @@ def _yuan(yuan: int) -> str:
         if groups[place] == 0:
             gap = gap or bool(text)
             continue
-        if text and (gap or groups[place] < 1000):
+        if text and (gap or groups[place] < FULL_GROUP):
             text += DIGITS[0]
         text += _group(groups[place]) + GROUPS[place]
         gap = False

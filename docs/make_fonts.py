@@ -1,7 +1,8 @@
-"""Cut Noto Sans SC to GB 2312 and ASCII as TrueType, for the papers' Chinese (DESIGN §11). Run once, by hand:
+# ruff: noqa: INP001, T201 - a script run by hand
+"""Cut Noto Sans SC to GB 2312 and ASCII as TrueType, for the papers' Chinese. Run once, by hand.
 
 npm pack @fontsource/noto-sans-sc && tar xzf fontsource-noto-sans-sc-*.tgz
-pip install fonttools brotli && python documents/fonts/make.py package
+pip install fonttools brotli && python docs/make_fonts.py package
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from fontTools import merge, subset
 from fontTools.ttLib import TTFont
 
-HERE = Path(__file__).parent
+FONTS = Path(__file__).parent.parent / "documents" / "fonts"
 FAMILY = "Yunwang Sans"  # a changed font goes by a name of its own
 WEIGHTS = {"400": "Regular", "700": "Bold"}
 EXTRA = "·–—‘’“”…×÷≤≥¥€°²³○●□■▲▼→←↑↓①②③④⑤⑥⑦⑧⑨⑩"
@@ -49,7 +50,7 @@ def cut(package: Path, weight: str, wanted: set[int], folder: Path) -> list[str]
             paths.append(str(folder / f"{len(paths)}.ttf"))
             font.save(paths[-1])
             left -= here
-    print(f"{weight}: {len(wanted)} characters, not in the package: {''.join(map(chr, sorted(left)))}")  # noqa: T201
+    print(f"{weight}: {len(wanted)} characters, not in the package: {''.join(map(chr, sorted(left)))}")
     return paths
 
 
@@ -75,13 +76,14 @@ def rename(font: TTFont, family: str, style: str) -> None:
 
 
 def main(package: Path) -> None:
+    """Write the fonts and their licence."""
     for weight, style in WEIGHTS.items():
         for family, wanted in characters().items():
             with tempfile.TemporaryDirectory() as folder:
                 font = merge.Merger().merge(cut(package, weight, wanted, Path(folder)))
             rename(font, family, style)
-            font.save(HERE / f"{family.replace(' ', '')}-{style}.ttf")
-    (HERE / "OFL.txt").write_text((package / "LICENSE").read_text("utf-8"), "utf-8")
+            font.save(FONTS / f"{family.replace(' ', '')}-{style}.ttf")
+    (FONTS / "OFL.txt").write_text((package / "LICENSE").read_text("utf-8"), "utf-8")
 
 
 if __name__ == "__main__":
