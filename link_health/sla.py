@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from link_health.maintenance import Span
 from link_health.states import PASSING, LinkState
@@ -44,7 +45,7 @@ def stays(turns: Sequence[tuple[int, str]], start_us: int, end_us: int, known_un
     last = min(end_us, max(known_until_us, start_us))
     marks = [(start_us, LinkState.UNKNOWN.value), *turns, (last, LinkState.UNKNOWN.value), (end_us, "")]
     found = []
-    for (low, state), (high, _) in zip(marks, marks[1:], strict=False):
+    for (low, state), (high, _) in pairwise(marks):
         begin, end = max(low, start_us), min(high, end_us if low == last else last)
         if begin < end:
             found.append(Stay(start_us=begin, end_us=end, state=LinkState(state)))

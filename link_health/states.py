@@ -12,7 +12,7 @@ FLAP_SPAN_US = 600 * SECOND_US
 
 SILENT, SAYS_UP, SAYS_DOWN = 0, 1, 2  # what one end says
 
-_SAID = (
+SAID = (
     SILENT,
     SAYS_UP,
     SAYS_DOWN,
@@ -93,7 +93,7 @@ def said(end: EndView, now_us: int, interval_us: int) -> int:
     """What an end says now: ``SILENT`` if it does not answer, or answers neither up nor down."""
     if end.answered_us is None or now_us - end.answered_us > patience_us(interval_us):
         return SILENT
-    return _SAID[end.oper] if 0 <= end.oper < len(_SAID) else SILENT
+    return SAID[end.oper] if 0 <= end.oper < len(SAID) else SILENT
 
 
 def answering(end: EndView, now_us: int, interval_us: int) -> bool:

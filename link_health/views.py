@@ -1,4 +1,4 @@
-"""What CLI and console ask of links. Freshness is judged here, at reading time: a stopped worker makes no link look alive.
+"""What CLI and console ask of links. Freshness is judged here, at reading time: no link looks alive without answers.
 
 ``link_rows`` and ``sla_rows`` read the state database only; the others load numpy and pyarrow when they are called.
 """
@@ -50,10 +50,8 @@ def link_rows(
 ) -> list[Row]:
     """Every link of the inventory as ``yw link ls`` shows it (CONTRACT §8).
 
-    Args:
-        interval_seconds: The polling interval; an end that is silent for two of them and a second does not answer.
-        wanted: Only links in this state.
-        region: Only links with a device in this region or below it.
+    ``interval_seconds`` is the polling interval; an end that is silent for two of them and a second does not answer.
+    ``wanted`` chooses a state, ``region`` the links with a device in this region or below it.
     """
     with reading(state) as connection:
         kept = read_links(connection)

@@ -14,14 +14,29 @@ from link_health.devices import Devices
 from link_health.findings import CLOCK, IMPLAUSIBLE_RATE, STRIKES, Finding, finding_id
 from link_health.roots import Topology, device_roots, link_root, topology
 from link_health.series import Series
-from link_health.states import _SAID, DECISION, PASSING, LinkState, Protection, patience_us, protection
+from link_health.states import (
+    DECISION,
+    PASSING,
+    SAID,
+    SAYS_DOWN,
+    SILENT,
+    LinkState,
+    Protection,
+    patience_us,
+    protection,
+)
 from link_health.tables import LinkRow
 from link_health.turns import Action, Announcement, LinkMemory, announced, protection_action
 
-_STATES = (LinkState.UNKNOWN, LinkState.UP, LinkState.DOWN)
-_DECIDE = np.array([[_STATES.index(state) for state in row] for row in DECISION], np.int64)
-_SAYS = np.array(_SAID, np.int64)
-DOWN_CODE = _STATES.index(LinkState.DOWN)
+STATES = (LinkState.UNKNOWN, LinkState.UP, LinkState.DOWN)
+DECIDE = np.array([[STATES.index(state) for state in row] for row in DECISION], np.int64)
+_SAYS = np.array(SAID, np.int64)
+
+
+def says_of(oper: Int) -> Int:
+    """What ends say by ifOperStatus: ``SILENT``, ``SAYS_UP``, ``SAYS_DOWN``."""
+    says: Int = np.where((oper >= 0) & (oper < len(_SAYS)), _SAYS[np.clip(oper, 0, len(_SAYS) - 1)], SILENT)
+    return says
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +101,7 @@ class Watch:
         """Code of each link's state, degraded as up, -1 before the first reading."""
         states = [self.memories[name].state if name in self.memories else None for name in self.names]
         plain = [LinkState.UP if state is LinkState.DEGRADED else state for state in states]
-        return np.array([-1 if state is None else _STATES.index(state) for state in plain], np.int64)
+        return np.array([-1 if state is None else STATES.index(state) for state in plain], np.int64)
 
     def absorb(self, at: Int, readings: Columns, source: int) -> Rates:
         """Judge one reading of each series of ``at``; links that they belong to turn where they must."""
@@ -134,16 +149,16 @@ class Watch:
         memory = self.series.memory
         answered, oper = np.append(memory.answered, -1)[ends], np.append(memory.oper, 0)[ends]
         fresh = (answered >= 0) & (np.abs(now_us - answered) <= patience_us(self.interval_us))
-        told: Int = np.where(fresh, _SAYS[np.clip(oper, 0, len(_SAYS) - 1)] * (oper < len(_SAYS)), 0)
+        told: Int = np.where(fresh, says_of(oper), SILENT)
         return told
 
     def _evaluate(self, now_us: Int, mask: Mask, caused: Int | None) -> None:
         """Turn the links of ``mask`` whose state at ``now_us`` is another; ``caused``: when the readings came."""
-        code = _DECIDE[self._says(self.a, now_us), self._says(self.b, now_us)]
+        code = DECIDE[self._says(self.a, now_us), self._says(self.b, now_us)]
         polled = np.append(self.series.memory.first, -1)
         known = mask & ((polled[self.a] >= 0) | (polled[self.b] >= 0))
         for row in np.flatnonzero(known & (code != self.codes)).tolist():
-            state = _STATES[code[row]]
+            state = STATES[code[row]]
             instant = int(caused[row]) if caused is not None else self._aged(row, int(now_us[row]))
             self._turn(row, state, instant)
 
@@ -160,7 +175,7 @@ class Watch:
     def _turn(self, row: int, state: LinkState, at_us: int) -> None:
         name = self.names[row]
         memory = self.memories.setdefault(name, LinkMemory())
-        self.codes[row] = _STATES.index(state)
+        self.codes[row] = STATES.index(state)
         state = LinkState.DEGRADED if state is LinkState.UP and memory.findings else state
         at = memory.turn(state, at_us)
         if at is None:
@@ -173,7 +188,7 @@ class Watch:
 
     def _confirm(self, at: Int, rates: Rates) -> None:
         """Count the answers that say down, for links that are down."""
-        down = (_SAYS[np.clip(rates.oper, 0, len(_SAYS) - 1)] == DOWN_CODE) & ~rates.stale
+        down = (says_of(rates.oper) == SAYS_DOWN) & ~rates.stale
         for number in at[down].tolist():
             for row in self.rows_of.get(number, ()):
                 memory = self.memories.get(self.names[row])

@@ -31,7 +31,8 @@ LS = (
     "completeness",
 )
 P95 = (
-    "link", "p95_in_bps", "p95_out_bps", "billed_bps", "samples", "interpolated", "missing", "completeness", "provisional",
+    "link", "p95_in_bps", "p95_out_bps", "billed_bps",
+    "samples", "interpolated", "missing", "completeness", "provisional",
 )  # fmt: skip
 REPORT = ("link", "availability", "down_seconds", "excluded_seconds", "outages", "unknown_seconds", "provisional")
 SHOW = ("at", "in_bps", "out_bps", "status", "seconds", "end")
