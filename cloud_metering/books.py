@@ -70,7 +70,7 @@ def catalogue_in_force(connection: sa.Connection) -> Chosen:
     return Chosen(catalogue=parse(newest.body, f"catalogue {newest.version}"), version=newest.version)
 
 
-def _newest(connection: sa.Connection) -> sa.Row[Any] | None:
+def _newest(connection: sa.Connection) -> Any | None:
     kept = tables.catalogue.c
     query = sa.select(kept.version, kept.sm3, kept.body).order_by(kept.version.desc()).limit(1)
     return connection.execute(query).first()

@@ -186,7 +186,8 @@ def _charges(bill: Draft, organisation: str) -> list[Any]:
 
 def _heading(office: Office, bill: Draft, closed: Closed, organisation: str, number: str, at: datetime) -> Heading:
     named = office.inventory.organisation.get(organisation)
-    systems = office.inventory.system
+    named_systems = office.inventory.system
+    systems = {one.id: named_systems[one.system].name for one in office.inventory.tenants if one.system}
     return Heading(
         number=number,
         organisation=organisation,

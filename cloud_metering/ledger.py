@@ -70,6 +70,13 @@ def post(connection: sa.Connection, rows: pa.Table, received_at: datetime) -> Po
     )
 
 
+def look_over(connection: sa.Connection, rows: pa.Table) -> tuple[tuple[Row, bytes], ...]:
+    """The rows that ``post`` would quarantine, with their payload digests; writes nothing."""
+    parsed = rows_of(rows)
+    found = sort_out(parsed, _known(connection, parsed))
+    return tuple((Row(*values), mark) for values, mark in found.conflicts)
+
+
 def sort_out(rows: Sequence[Values], known: dict[Key, bytes]) -> Sorted:
     """Tell new rows, repetitions and conflicts apart; within the batch the first of an id stays."""
     first = dict(known)

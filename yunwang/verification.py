@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from crypto.bundle import Rule
 
 _SOURCES: Mapping[str, tuple[str, str]] = {
-    "bill": ("cloud_metering.invoice", "verify_bill"),
+    "bill": ("cloud_metering.verify", "verify_bill"),
     "log-segment": ("storage.sealing", "verify_segment"),
 }
 
