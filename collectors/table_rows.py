@@ -1,9 +1,9 @@
-"""Cells of a usage table to checked rows, a column at a time: whole numbers and instants by value, text exactly (CONTRACT §3)."""
+"""Cells of a usage table to checked rows, a column at a time: numbers and instants by value, text exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,11 +13,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from records.errors import Problem
 from records.instants import parse_instant
 from records.schemas import USAGE
 
 Columns = Mapping[str, pa.Array]  # of strings without nulls, all of one length
-Fault = tuple[str, str, dict[str, object]]  # what, next step, values
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -25,27 +25,24 @@ COLUMNS = tuple(name for name in USAGE.schema.names if name != "attributes")
 ATTRIBUTE = "attr."
 _NAMED = ("source", "event_id", "tenant", "resource", "meter", "unit")
 _SHOWN = 60  # characters of a wrong cell in a message
+_EMPTY = Problem("'{column}' is empty", "give every row a {column}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_INSTANT = np.iinfo(np.int64).min
 _PLAIN_DECIMAL = r"^[0-9]{1,12}(\.[0-9]{1,9})?$"
-_DECIMAL_ADVICE = "write a plain decimal such as 4 or 0.5: at most 12 digits, a point, at most 9 more"
-_INSTANT_ADVICE = "write RFC 3339 with Z or an offset, whole seconds: 2026-01-31T16:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule: which rows break it, and what is said then; ``{value}`` is the row's cell of ``column``."""
+    """One rule: which rows break it, and what is said then; ``{value}`` becomes the row's cell of ``column``."""
 
     broken: Mask
     column: str
-    what: str
-    advice: str
-    source: str | None = None
+    problem: Problem
 
 
 def check_rows(
     columns: Columns, source: str | None, tenants: Container[str]
-) -> tuple[pa.Table, list[tuple[int, Fault]]]:
+) -> tuple[pa.Table, list[tuple[int, Problem]]]:
     """The sound rows in ``records.schemas.USAGE``; of each other row its place and the first rule that it breaks.
 
     Args:
@@ -60,7 +57,7 @@ def check_rows(
     for nth, check in reversed(list(enumerate(checks))):
         first[check.broken] = nth
     rows = pa.table(_arrays(cells, start, end, pa.array(np.flatnonzero(first < 0))), schema=USAGE.schema)
-    return rows, [(at, _fault(checks[first[at]], cells, at)) for at in np.flatnonzero(first >= 0).tolist()]
+    return rows, [(at, _problem(checks[first[at]], cells, at)) for at in np.flatnonzero(first >= 0).tolist()]
 
 
 def _with_source(columns: Columns, source: str | None) -> pa.Array:
@@ -73,15 +70,25 @@ def _checks(cells: Columns, source: str | None, tenants: Container[str], start: 
     strange = _each(cells["tenant"], lambda text: text not in tenants, np.bool_)
     other = np.zeros(len(start), np.bool_) if source is None else _mask(pc.not_equal(cells["source"], source))
     plain = _mask(pc.match_substring_regex(cells["quantity"], _PLAIN_DECIMAL))
+    no_decimal = Problem(
+        "'{value}' is no quantity", "write a plain decimal such as 4 or 0.5: at most 12 digits, a point, at most 9 more"
+    )
+    no_instant = Problem(
+        "'{value}' is no instant of '{column}'",
+        "write RFC 3339 with Z or an offset, whole seconds: 2026-01-31T16:00:00Z",
+    )
+    foreign = Problem(
+        "the row is of source '{value}', not '{source}'", "import it with its own --source", values={"source": source}
+    )
     return [
-        *(Check(_mask(pc.equal(cells[name], "")), name, "'{column}' is empty", "give every row a {column}") for name in _NAMED),
-        Check(other, "source", "the row is of source '{value}', not '{source}'", "import it with its own --source", source),
-        Check(strange, "tenant", "unknown tenant '{value}'", "add it to the inventory, or correct it"),
-        Check(~plain, "quantity", "'{value}' is no quantity", _DECIMAL_ADVICE),
-        Check(start == _NO_INSTANT, "start", "'{value}' is no instant", _INSTANT_ADVICE),
-        Check(end == _NO_INSTANT, "end", "'{value}' is no instant", _INSTANT_ADVICE),
-        Check(end <= start, "end", "the end {value} is not later than the start", "correct start or end"),
-    ]  # fmt: skip
+        *(Check(_mask(pc.equal(cells[name], "")), name, _EMPTY) for name in _NAMED),
+        Check(other, "source", foreign),
+        Check(strange, "tenant", Problem("unknown tenant '{value}'", "add it to the inventory, or correct it")),
+        Check(~plain, "quantity", no_decimal),
+        Check(start == _NO_INSTANT, "start", no_instant),
+        Check(end == _NO_INSTANT, "end", no_instant),
+        Check(end <= start, "end", Problem("the end {value} is not later than the start", "correct start or end")),
+    ]
 
 
 def _arrays(cells: Columns, start: Integers, end: Integers, kept: pa.Array) -> list[pa.Array]:
@@ -95,7 +102,7 @@ def _arrays(cells: Columns, start: Integers, end: Integers, kept: pa.Array) -> l
 
 
 def _attributes(cells: Columns) -> pa.Array:
-    """Canonical JSON of each row's ``attr.*`` cells, made once for each combination; an empty cell is an absent attribute."""
+    """Canonical JSON of each row's ``attr.*`` cells, made once for each combination; an empty cell is absent."""
     names = [name for name in cells if name.startswith(ATTRIBUTE)]
     codes = np.zeros(len(cells["event_id"]), np.int64)
     for name in names:
@@ -118,7 +125,8 @@ def _each(column: pa.Array, work_out: Callable[[str], object], kind: type[np.gen
     """What a function makes of each cell; it is called once for each different one."""
     own = column.dictionary_encode()
     values = [work_out(text) for text in own.dictionary.to_pylist()]
-    return np.array(values, kind)[own.indices.to_numpy()]
+    found: npt.NDArray[Any] = np.array(values, kind)[own.indices.to_numpy()]
+    return found
 
 
 def _mask(found: pa.Array) -> Mask:
@@ -135,7 +143,7 @@ def _seconds(text: str) -> int:
     return _NO_INSTANT if at.microsecond else int((at - _EPOCH).total_seconds())
 
 
-def _fault(check: Check, cells: Columns, at: int) -> Fault:
+def _problem(check: Check, cells: Columns, at: int) -> Problem:
     value = cells[check.column][at].as_py()
     shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-    return check.what, check.advice, {"value": shown, "column": check.column, "source": check.source}
+    return replace(check.problem, values={**check.problem.values, "value": shown, "column": check.column})

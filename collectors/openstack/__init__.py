@@ -1,4 +1,4 @@
-"""Usage of OpenStack clouds (云平台用量采集): what each tenant's servers held in each hour, through keystone and nova.
+"""Usage of OpenStack clouds (云平台用量采集): what each tenant's servers held in each hour, by keystone and nova.
 
 ``collect`` reads one span, ``collect_forever`` follows the clock, ``connect`` opens the API behind both.
 """

@@ -34,3 +34,7 @@ class ComputeApi(Protocol):
     def usages(self, start: datetime, end: datetime) -> Sequence[Json]:
         """``server_usages`` of all projects: servers that existed in [start, end), deleted ones too."""
         ...
+
+    def actions(self, server: str) -> Sequence[Json]:
+        """What was done to a server: ``action`` and ``start_time``, for deleted ones too."""
+        ...

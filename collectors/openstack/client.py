@@ -1,11 +1,13 @@
-"""The cloud's API through openstacksdk: log-in, catalog and microversions are its work, wholeness of the answers is ours."""
+"""The cloud's API through openstacksdk: log-in, catalog, microversions are its work, whole answers are ours."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,7 +34,7 @@ class OpenStackApi:
         with _told(self._cloud):
             answer = self._connection.compute.get("/flavors", params={"limit": 1})
         _check_status(answer, self._cloud)
-        stamp = answer.headers.get("Date")
+        stamp: str | None = answer.headers.get("Date")
         return parsedate_to_datetime(stamp).astimezone(UTC) if stamp else datetime.now(UTC)
 
     def projects(self) -> Sequence[Json]:
@@ -57,6 +59,11 @@ class OpenStackApi:
         tenants = self._pages("compute", "/os-simple-tenant-usage", "tenant_usages", span, USAGE_VERSION)
         return [usage for tenant in tenants for usage in tenant["server_usages"]]
 
+    def actions(self, server: str) -> Sequence[Json]:
+        return list(
+            self._pages("compute", f"/servers/{server}/os-instance-actions", "instanceActions", {}, SERVERS_VERSION)
+        )
+
     def close(self) -> None:
         """Give the connections back."""
         self._connection.close()
@@ -64,7 +71,7 @@ class OpenStackApi:
     def _pages(
         self, service: str, path: str, name: str, query: Mapping[str, str], version: str | None = None
     ) -> Iterator[Json]:
-        """Elements of all pages; of a link to the next page only the query counts, its host may be one behind a proxy."""
+        """Elements of all pages; of a link to the next page only the query counts: its host may be behind a proxy."""
         asked: dict[str, str] = dict(query)
         for _ in range(_MOST_PAGES):
             body = self._get(service, path, name, asked, version)
@@ -75,7 +82,9 @@ class OpenStackApi:
             if following == asked:
                 break
             asked = following
-        raise self._broken("the pages of {path} never end", path=path)
+        raise UnreachableError(
+            "the pages of {path} never end", "look at the cloud's own logs", where=self._cloud, path=path
+        )
 
     def _get(self, service: str, path: str, name: str, query: Mapping[str, str], version: str | None) -> Json:
         with _told(self._cloud):
@@ -84,15 +93,17 @@ class OpenStackApi:
         try:
             body = answer.json()
         except ValueError:
-            raise self._broken("{path} answered no JSON: {text}", path=path, text=answer.text[:_SHOWN]) from None
+            body = None
         if not isinstance(body, dict) or not _is_list_of_objects(body.get(name)):
-            raise self._broken("{path} answered JSON without a list '{name}'", path=path, name=name)
+            raise UnreachableError(
+                "{path} answered no JSON with a list '{name}': {text}",
+                "check what answers at the cloud's endpoints; the span is collected again",
+                where=self._cloud,
+                path=path,
+                name=name,
+                text=" ".join(answer.text.split())[:_SHOWN],
+            )
         return body
-
-    def _broken(self, what: str, **values: object) -> UnreachableError:
-        return UnreachableError(
-            what, "check what answers at {cloud}'s endpoints", where=self._cloud, cloud=self._cloud, **values
-        )
 
 
 def connect(cloud: Cloud, credentials: Credentials, *, timeout_seconds: float = 30) -> OpenStackApi:
@@ -102,6 +113,8 @@ def connect(cloud: Cloud, credentials: Credentials, *, timeout_seconds: float = 
     """
     import openstack  # noqa: PLC0415 - 0.5 s that only the collect process pays
 
+    for name in ("keystoneauth", "openstack"):
+        logging.getLogger(name).addHandler(logging.NullHandler())  # else their warnings go to stderr bare
     auth = {
         "auth_url": cloud.url,
         "username": credentials.username,
@@ -139,7 +152,7 @@ def _next_query(body: Json, name: str) -> dict[str, str] | None:
 
 @contextmanager
 def _told(cloud: str) -> Iterator[None]:
-    """What the SDK raises, as our errors: a refused login is the reader's to mend, all else is a cloud that does not answer."""
+    """What the SDK raises, as our errors: a refused login is the reader's to mend, else the cloud does not answer."""
     from keystoneauth1 import exceptions as auth  # noqa: PLC0415 - comes with the SDK, as late as it
     from openstack import exceptions as sdk  # noqa: PLC0415
 
@@ -157,7 +170,7 @@ def _told(cloud: str) -> Iterator[None]:
     except (auth.ClientException, sdk.SDKException, OSError, ValueError) as error:
         raise UnreachableError(
             "the cloud does not answer: {reason}",
-            "check its url and the way to it",
+            "check its url, the region_name of its credentials, and the way to it",
             where=cloud,
             reason=_first_line(error),
         ) from error
@@ -170,32 +183,31 @@ def _first_line(error: Exception) -> str:
 def _refused(cloud: str) -> UserError:
     return UserError(
         "the cloud refuses the login",
-        "check the credentials with `yw secret set`: user, password, project, domains",
+        "correct user, password, project or domains with `yw secret set NAME`",
         where=cloud,
     )
 
 
 def _check_status(answer: Any, cloud: str) -> None:
-    status = answer.status_code
-    if status == 200:  # noqa: PLR2004 - OK
+    status, path = answer.status_code, urlsplit(answer.url).path
+    if status == HTTPStatus.OK:
         return
-    if status == 401:  # noqa: PLR2004 - Unauthorized, after the SDK has logged in anew
+    if status == HTTPStatus.UNAUTHORIZED:  # after the SDK has logged in anew
         raise _refused(cloud)
-    if status == 403:  # noqa: PLR2004 - Forbidden
+    if status == HTTPStatus.FORBIDDEN:
+        raise UserError("the account may not read {path}", "give it the role admin", where=cloud, path=path)
+    if status == HTTPStatus.NOT_ACCEPTABLE:
         raise UserError(
-            "the account may not read {path}",
-            "give it the role admin, or reader of the system",
+            "the cloud's nova is older than microversion {version}",
+            "meter it from usage tables with `yw meter import`",
             where=cloud,
-            path=_path(answer),
+            version=SERVERS_VERSION,
         )
-    if status == 406:  # noqa: PLR2004 - Not Acceptable: microversion
-        raise UserError("the cloud's nova is older than microversion {version}", "meter it from a usage table with `yw meter import`",
-                        where=cloud, version=SERVERS_VERSION)  # fmt: skip
     raise UnreachableError(
-        "{path} answered {status}: {text}", "look at the cloud's own logs; the span is collected again", where=cloud,
-        path=_path(answer), status=status, text=" ".join(answer.text.split())[:_SHOWN],
-    )  # fmt: skip
-
-
-def _path(answer: Any) -> str:
-    return urlsplit(answer.url).path
+        "{path} answered {status}: {text}",
+        "look at the cloud's own logs; the span is collected again",
+        where=cloud,
+        path=path,
+        status=status,
+        text=" ".join(answer.text.split())[:_SHOWN],
+    )

@@ -1,10 +1,11 @@
-"""The collect process's part of metering: after each window its usage, and after a stop the windows that were missed."""
+"""The collect process's part of metering: after each window its usage, after a stop the windows that were missed."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -58,13 +59,13 @@ async def collect_forever(
     now: Callable[[], datetime],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Follow all clouds until cancelled; one that fails is tried again with growing pauses and does not stop the others.
+    """Follow all clouds until cancelled; one that fails is tried again after growing pauses and stops no other.
 
     Args:
         tasks: The clouds.
         sink: Takes the entries into the spool; what it raises ends the collector, for nothing may be lost.
-        status: Kept up to date for each cloud: ``state`` (``ok`` or ``failing``), ``complete_until``, ``rows``, ``rejected``, and ``error`` with
-            ``next`` while it fails.
+        status: Kept up to date for each cloud: ``state`` (``ok`` or ``failing``), ``complete_until``, ``rows``,
+            ``rejected``, ``gaps``; and ``error`` with ``next`` while it fails.
         now: Our clock.
         sleep: Waits that many seconds.
     """
@@ -72,41 +73,73 @@ async def collect_forever(
         check_window(task.window_seconds)
     async with asyncio.TaskGroup() as group:
         for task in tasks:
-            group.create_task(_follow(task, sink, status, now, sleep))
+            group.create_task(_Follower(task, sink, status, now, sleep).follow())
 
 
-async def _follow(
-    task: Task, sink: Sink, status: Status, now: Callable[[], datetime], sleep: Callable[[float], Awaitable[None]]
-) -> None:
-    reached = task.watermark() or task.since or _floor(now(), task.window_seconds)
-    memory, api, pause = Memory(), None, _FIRST_PAUSE_SECONDS
-    counts = {"rows": 0, "rejected": 0}
-    while True:
-        wait = (_due(task, reached) - now()).total_seconds()
-        if wait > 0:
-            await sleep(wait)
-            continue
-        try:
-            api = api or await asyncio.to_thread(task.connect)
-            found = await asyncio.to_thread(_read, task, api, reached, now(), memory)
-        except UserError as error:
-            status[task.cloud] = {
-                "state": "failing",
-                "complete_until": format_instant(reached),
-                **counts,
-                **_told(error),
-            }
-            api = None
-            await sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            continue
-        if found.complete_until == reached:  # the cloud's clock has not passed the window yet
-            await sleep(_FIRST_PAUSE_SECONDS)
-            continue
-        await _hand_over(task.cloud, found, sink, now())
-        counts = {"rows": counts["rows"] + found.rows.num_rows, "rejected": counts["rejected"] + len(found.rejected)}
-        reached, pause = found.complete_until, _FIRST_PAUSE_SECONDS
-        status[task.cloud] = {"state": "ok", "complete_until": format_instant(reached), **counts}
+class _Follower:
+    """One cloud on its way through time; ``reached`` moves only after the sink has taken the rows before it."""
+
+    def __init__(
+        self,
+        task: Task,
+        sink: Sink,
+        status: Status,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._task, self._sink, self._status, self._now, self._sleep = task, sink, status, now, sleep
+        self._reached = task.watermark() or task.since or _floor(now(), task.window_seconds)
+        self._memory = Memory()
+        self._api: ComputeApi | None = None
+        self._pause = _FIRST_PAUSE_SECONDS
+        self._counts = Counter(rows=0, rejected=0, gaps=0)
+
+    async def follow(self) -> None:
+        while True:
+            wait = (_due(self._task, self._reached) - self._now()).total_seconds()
+            if wait > 0:
+                await self._sleep(wait)
+                continue
+            try:
+                found = await asyncio.to_thread(self._read)
+            except UserError as error:
+                await self._fail(error)
+            else:
+                await self._take(found)
+
+    def _read(self) -> Collected:
+        task, at = self._task, self._now()
+        self._api = self._api or task.connect()
+        end = min(at - timedelta(seconds=task.grace_seconds), self._reached + _LONGEST_SPAN)
+        return collect(
+            self._api, task.cloud, task.inventory(), self._reached, end,
+            now=at, window_seconds=task.window_seconds, memory=self._memory,
+        )  # fmt: skip
+
+    async def _take(self, found: Collected) -> None:
+        if found.complete_until <= self._reached:  # the cloud's clock has not passed the window yet
+            await self._sleep(_FIRST_PAUSE_SECONDS)
+            return
+        payload = to_ipc(found)
+        entry = Entry(
+            kind=Kind.USAGE, source=self._task.cloud, received_at=self._now(), payload=payload, format="arrow"
+        )
+        await self._sink(entry)
+        self._counts.update(rows=found.rows.num_rows, rejected=len(found.rejected), gaps=len(found.gaps))
+        self._reached, self._pause = found.complete_until, _FIRST_PAUSE_SECONDS
+        self._tell("ok", {})
+
+    async def _fail(self, error: UserError) -> None:
+        """Tell it, log in anew the next time, wait longer each time."""
+        first = error.problems[0]
+        self._tell("failing", {"error": first.text(), "next": first.advice()})
+        self._api = None
+        await self._sleep(self._pause)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _tell(self, state: str, more: Mapping[str, str]) -> None:
+        reached = format_instant(self._reached)
+        self._status[self._task.cloud] = {"state": state, "complete_until": reached, **self._counts, **more}
 
 
 def _due(task: Task, reached: datetime) -> datetime:
@@ -119,17 +152,6 @@ def _floor(at: datetime, seconds: int) -> datetime:
     return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, UTC)
 
 
-def _read(task: Task, api: ComputeApi, reached: datetime, at: datetime, memory: Memory) -> Collected:
-    end = min(at - timedelta(seconds=task.grace_seconds), reached + _LONGEST_SPAN)
-    inventory = task.inventory()
-    return collect(api, task.cloud, inventory, reached, end, now=at, window_seconds=task.window_seconds, memory=memory)
-
-
-async def _hand_over(cloud: str, found: Collected, sink: Sink, at: datetime) -> None:
-    """The rows as one entry; a span without rows gives one too, for it moves the watermark."""
-    await sink(Entry(kind=Kind.USAGE, source=cloud, received_at=at, payload=to_ipc(found), format="arrow"))
-
-
 def to_ipc(found: Collected) -> bytes:
     """An Arrow IPC stream of the rows, with ``complete_until`` among the schema's metadata."""
     metadata = {"complete_until": format_instant(found.complete_until)}
@@ -137,8 +159,3 @@ def to_ipc(found: Collected) -> bytes:
     with pa.ipc.new_stream(stream, found.rows.schema.with_metadata(metadata)) as writer:
         writer.write_table(found.rows.replace_schema_metadata(metadata))
     return stream.getvalue()
-
-
-def _told(error: UserError) -> dict[str, str]:
-    first = error.problems[0]
-    return {"error": first.text(), "next": first.advice()}

@@ -12,6 +12,7 @@ from collectors.openstack.api import Json
 from records.errors import UnreachableError
 
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?")
+_RELAUNCHING = frozenset({"resize", "revertResize", "migrate", "rebuild", "evacuate", "rescue", "unshelve"})
 _LARGEST = 10**8  # of vCPU, MB and GB: keeps the arithmetic of windows inside 63 bits
 
 
@@ -97,8 +98,9 @@ def _size(usage: Json, name: str) -> int:
 class Memory:
     """What earlier answers told: nova forgets a server's past when it resizes, rebuilds, rescues or unshelves it.
 
-    Each of these sets ``launched_at`` anew (nova's compute manager), so that its usage answer then begins there. What was seen before is kept
-    as a life that ended where the new one begins. One memory for one cloud; it holds live servers, and past lives that end after ``since``.
+    Each of these sets ``launched_at`` anew (nova's compute manager), so that its usage answer then begins there. What
+    was seen before is kept as a life that ended where the new one begins. One memory for one cloud; it holds live
+    servers, and past lives that end after the last span's start.
     """
 
     current: dict[str, Life] = field(default_factory=dict)
@@ -121,14 +123,19 @@ class Memory:
         return sorted([*self.past, *found], key=lambda life: (life.server, life.started_at))
 
 
+def forgotten_since(life: Life, actions: Iterable[Json]) -> datetime | None:
+    """Since when nova has forgotten what the server held before ``started_at``; None if that is its first launch."""
+    times = {str(one["action"]): parse_time(one["start_time"]) for one in actions}
+    relaunched = any(name in _RELAUNCHING and at <= life.started_at for name, at in times.items())
+    return times.get("create") if relaunched else None
+
+
 def flavor_classes(flavors: Sequence[Json], servers: Sequence[Json]) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """``class`` of the extra specs: by flavor name, and by server id, whose own copy of the flavor is older and stays."""
-    by_flavor = {
-        one["name"]: one["extra_specs"]["class"] for one in flavors if "class" in (one.get("extra_specs") or {})
-    }
-    by_server = {
-        one["id"]: one["flavor"]["extra_specs"]["class"]
-        for one in servers
-        if "class" in ((one.get("flavor") or {}).get("extra_specs") or {})
-    }
+    """``class`` of the extra specs, by flavor name and by server id: a server keeps the flavor as it was at launch."""
+    by_flavor = {one["name"]: _class(one) for one in flavors}
+    by_server = {one["id"]: _class(one.get("flavor") or {}) for one in servers}
     return by_flavor, by_server
+
+
+def _class(flavor: Json) -> str:
+    return str((flavor.get("extra_specs") or {}).get("class", ""))

@@ -76,7 +76,7 @@ def _tenants(
 def usage_rows(
     source: str, lives: Sequence[Life], shared: Overlaps, cells: Cells, seconds: int, class_of: ClassOf
 ) -> pa.Table:
-    """Rows in ``records.schemas.USAGE`` of all cells that have a tenant, meter after meter; a meter of size 0 has none."""
+    """Rows in ``records.schemas.USAGE`` of all cells with a tenant, meter after meter; a meter of size 0 has none."""
     attributes = [_attributes(life, class_of(life)) for life in lives]
     tables = [_meter_rows(source, meter, lives, shared, cells, seconds, attributes) for meter in METERS]
     return pa.concat_tables(tables)
@@ -87,7 +87,7 @@ def _attributes(life: Life, flavor_class: str | None) -> str:
     return orjson.dumps({key: value for key, value in values.items() if value}, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _meter_rows(  # noqa: PLR0913, PLR0917 - one table from six views of the same servers
+def _meter_rows(
     source: str,
     meter: Meter,
     lives: Sequence[Life],

@@ -65,7 +65,7 @@ def check_window(seconds: int) -> None:
 
 
 def whole_windows(start: datetime, end: datetime, seconds: int) -> tuple[int, int]:
-    """Start of the first and end of the last window that lie wholly in [start, end), seconds since 1970; equal if there is none."""
+    """Start of the first, end of the last window wholly in [start, end), seconds since 1970; equal if there is none."""
     first = -(-_micros(start) // (seconds * _MICRO)) * seconds
     last = _micros(end) // (seconds * _MICRO) * seconds
     return first, max(first, last)
@@ -97,10 +97,11 @@ def overlaps(lives: Sequence[Life], first: int, last: int, seconds: int) -> Over
 
 
 def nano_quantities(amounts: Integers, divisor: int) -> Integers:
-    """Micros x size to 10**-9 units x hours: amounts / (3.6e9 x divisor) x 1e9, rounded half to even: the meter's resolution."""
+    """Microseconds x size to 10**-9 unit hours, rounded half to even, the meter's resolution: 1e9 / 3.6e9 = 5 / 18."""
     below = 18 * divisor
     whole, rest = np.divmod(amounts * 5, below)
-    return whole + ((rest * 2 > below) | ((rest * 2 == below) & (whole % 2 == 1)))
+    up: Integers = whole + ((rest * 2 > below) | ((rest * 2 == below) & (whole % 2 == 1)))
+    return up
 
 
 def _micros(at: datetime) -> int:
