@@ -30,6 +30,11 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value * 100:.1f} %"
 
 
+def whole_percent(value: float | None) -> str:
+    """A fraction as whole per cent, where room is scarce."""
+    return UNKNOWN if value is None else f"{value * 100:.0f} %"
+
+
 def number(value: Any) -> str:
     """An integer or decimal with thousands apart and no idle zeros."""
     if value is None:
@@ -40,12 +45,21 @@ def number(value: Any) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def instant(value: datetime | str | None, *, seconds: bool = True) -> str:
+def instant(value: datetime | str | None) -> str:
     """``YYYY-MM-DD HH:MM:SS`` in the site's zone, Asia/Shanghai."""
+    return UNKNOWN if value is None else f"{_local(value):%Y-%m-%d %H:%M:%S}"
+
+
+def moment(value: datetime | str | None, at: datetime) -> str:
+    """The same for dense places: without the year while that is the present one."""
     if value is None:
         return UNKNOWN
-    at = parse_instant(value) if isinstance(value, str) else value
-    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M")
+    local = _local(value)
+    return f"{local:%m-%d %H:%M:%S}" if local.year == _local(at).year else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def _local(value: datetime | str) -> datetime:
+    return (parse_instant(value) if isinstance(value, str) else value).astimezone(SHANGHAI)
 
 
 def day(value: date | None) -> str:

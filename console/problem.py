@@ -76,7 +76,8 @@ def problem_page(request: Request, status: int, detail: str, advice: str = "") -
 def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    detail = translator_of(request)(str(error.detail))
+    plain = str(error.detail) == HTTPStatus(error.status_code).phrase  # says no more than the title
+    detail = "" if plain else translator_of(request)(str(error.detail))
     made = problem_json if _wants_json(request) else problem_page
     response: Response = made(request, error.status_code, detail)
     for name, value in (error.headers or {}).items():

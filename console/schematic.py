@@ -24,12 +24,14 @@ PLACES: Mapping[str, tuple[int, int]] = {  # region code -> row, column; GB/T 22
     "231000": (4, 5),  # 牡丹江
 }
 COLUMNS = 6
-_WORST_FIRST = ("down", "degraded", "unknown", "up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One prefecture: the worst state of its links; ``total`` 0 means that none is measured."""
+    """One prefecture; ``total`` 0 means that none of its links is in the inventory.
+
+    ``down`` where a group is lost or a single link is cut, ``degraded`` while the second link still carries.
+    """
 
     code: str
     name: str
@@ -69,18 +71,26 @@ def _places(prefectures: Sequence[Region]) -> list[tuple[int, int]]:
 
 
 def _tile(region: Region, place: tuple[int, int], rows: Sequence[Mapping[str, Any]]) -> Tile:
-    states = {row["state"] for row in rows}
     return Tile(
         code=region.code,
         name=short_name(region.name),
         full_name=region.name,
         row=place[0],
         column=place[1],
-        state=next((one for one in _WORST_FIRST if one in states), "unknown"),
+        state=_state(rows),
         up=sum(row["state"] == "up" for row in rows),
         total=len(rows),
         worst_utilisation=max((row["utilisation"] for row in rows if row["utilisation"] is not None), default=None),
     )
+
+
+def _state(rows: Sequence[Mapping[str, Any]]) -> str:
+    states, protection = {row["state"] for row in rows}, {row["protection"] for row in rows}
+    if "lost" in protection:
+        return "down"
+    if states & {"down", "degraded"}:
+        return "degraded"
+    return "up" if states == {"up"} else "unknown"
 
 
 def short_name(name: str) -> str:

@@ -31,6 +31,7 @@ class Column:
         searched: Whether ``q`` and a filter by text look into it.
         sortable: Whether the list can be ordered by it.
         wide: Left out on narrow screens.
+        loose: May break into lines.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Column:
     searched: bool = False
     sortable: bool = True
     wide: bool = False
+    loose: bool = False
 
     @property
     def numeric(self) -> bool:

@@ -28,7 +28,14 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals |= {"static": assets.url, "bps": figures.bps, "percent": figures.percent, "number": figures.number}
-    made.globals |= {"instant": figures.instant, "day": figures.day, "words": words, "languages": LANGUAGES}
+    made.globals |= {
+        "instant": figures.instant,
+        "moment": figures.moment,
+        "whole_percent": figures.whole_percent,
+        "day": figures.day,
+        "words": words,
+        "languages": LANGUAGES,
+    }
     made.filters["segment"] = lambda text: quote(str(text), safe="")
     return made
 

@@ -19,8 +19,8 @@ ALERTS = Table(
     empty="没有告警。规则在 alert_rules/ 中；用 yw soc ingest 导入日志可以试一试。",
     columns=(
         Column(key="level", title="级别", kind="level", choices=_LEVELS, sortable=False),
-        Column(key="rule_title", title="规则", searched=True, href="/alerts/{id}"),
-        Column(key="entities", title="对象", kind="pairs", sortable=False),
+        Column(key="rule_title", title="规则", searched=True, loose=True, href="/alerts/{id}"),
+        Column(key="entities", title="对象", kind="pairs", sortable=False, loose=True),
         Column(key="count", title="次数", kind="number"),
         Column(key="first_at", title="首次", kind="instant", wide=True),
         Column(key="last_at", title="最近", kind="instant"),
@@ -40,8 +40,8 @@ INCIDENTS = Table(
     empty="没有事件单。告警按共同对象归并成事件单。",
     columns=(
         Column(key="level", title="级别", kind="level", choices=_LEVELS, sortable=False),
-        Column(key="title", title="标题", searched=True, href="/incidents/{id}"),
-        Column(key="entities", title="对象", kind="pairs", sortable=False),
+        Column(key="title", title="标题", searched=True, loose=True, href="/incidents/{id}"),
+        Column(key="entities", title="对象", kind="pairs", sortable=False, loose=True),
         Column(key="alert_count", title="告警数", kind="number", sortable=False),
         Column(key="opened_at", title="发现", kind="instant"),
         Column(key="owner", title="负责人", searched=True, wide=True),
@@ -59,7 +59,7 @@ RULES = Table(
     empty="没有规则。用 yw soc rules import 导入 Sigma 规则库。",
     columns=(
         Column(key="level", title="级别", kind="level", choices=_LEVELS),
-        Column(key="title", title="规则", searched=True),
+        Column(key="title", title="规则", searched=True, loose=True),
         Column(key="domain", title="领域", kind="code", searched=True),
         Column(key="logsource", title="日志来源", kind="code", searched=True, wide=True),
         Column(key="attack", title="ATT&CK", kind="list", sortable=False),

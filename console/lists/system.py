@@ -29,8 +29,8 @@ USERS = Table(
     columns=(
         Column(key="name", title="用户名", kind="code", searched=True),
         Column(key="display_name", title="姓名", searched=True),
-        Column(key="roles", title="角色", kind="list", sortable=False),
-        Column(key="organisations", title="数据范围", kind="list", sortable=False),
+        Column(key="roles", title="角色", kind="list", sortable=False, loose=True),
+        Column(key="organisations", title="数据范围", kind="list", sortable=False, loose=True),
         Column(key="locked", title="锁定", kind="bool", choices=(("true", "是"), ("false", "否"))),
         Column(key="sessions", title="会话数", kind="number"),
         Column(key="login_at", title="上次登录", kind="instant"),
@@ -53,7 +53,7 @@ AUDIT_LOG = Table(
         Column(key="action", title="操作", kind="code", searched=True),
         Column(key="object", title="对象", kind="code", searched=True),
         Column(key="outcome", title="结果", kind="outcome", choices=words.choices(words.OUTCOME)),
-        Column(key="detail", title="详情", kind="pairs", sortable=False, wide=True),
+        Column(key="detail", title="详情", kind="pairs", sortable=False, loose=True, wide=True),
         Column(key="chain", title="SM3 链值", kind="code", sortable=False, wide=True),
     ),
 )

@@ -18,7 +18,7 @@ from records.instants import month_of
 
 router = APIRouter(include_in_schema=False)
 LoggedIn = Annotated[Visit, Depends(visiting(None))]
-_WORST, _NEWEST, _TOP = 8, 6, 8
+_WORST, _NEWEST, _TOP = 12, 6, 8
 
 
 @router.get("/")
