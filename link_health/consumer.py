@@ -159,7 +159,7 @@ class LinkConsumer:
 
     def _changes(self, found: Outcome, count: int) -> Apply:
         watch = self.watch
-        links = [row for name in sorted(found.links) if (row := watch.row(name)) is not None]
+        links = watch.rows(sorted(found.links))
         answers = [self._answer(number) for number in sorted(found.devices)]
         known = list(watch.names)
         blob = snapshots.dump(watch, self._runs, self._sources)

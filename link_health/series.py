@@ -9,7 +9,7 @@ import numpy as np
 
 from link_health.columns import OK, Columns, Int, Mask, Rates
 from link_health.rates import Context, compute_rates, next_base
-from link_health.states import EndView, patience_us
+from link_health.states import patience_us
 from link_health.tables import EndRow
 
 BUCKET_US = 300_000_000
@@ -136,24 +136,23 @@ class Series:
             kept = getattr(memory, name)
             kept[at] = np.where(shown, value, kept[at])
 
-    def end(self, position: int) -> EndRow:
-        """One series as its link's row shows it; an empty row for position -1."""
-        if position < 0:
-            return EndRow(view=EndView())
+    def ends(self, positions: Int) -> list[EndRow]:
+        """Series as their links' rows show them; an empty row for position -1."""
         memory = self.memory
-
-        def known(values: Int) -> int | None:
-            return int(values[position]) if values[position] >= 0 else None
-
-        view = EndView(
-            answered_us=known(memory.answered),
-            oper=int(memory.oper[position]),
-            figure_us=known(memory.figure),
-            in_bps=known(memory.rate_in),
-            out_bps=known(memory.rate_out),
+        heads = (
+            memory.answered,
+            memory.oper,
+            memory.figure,
+            memory.rate_in,
+            memory.rate_out,
+            memory.first,
+            memory.bucket,
         )
-        recent = (int(memory.bucket[position]), *memory.recent[position].tolist())
-        return EndRow(view=view, first_us=known(memory.first), recent=recent)
+        values = np.concatenate(
+            [np.stack([head[positions] for head in heads], axis=1), memory.recent[positions]], axis=1
+        )
+        whole = zip(positions.tolist(), values.tolist(), strict=True)
+        return [EndRow(tuple(row)) if position >= 0 else EndRow() for position, row in whole]
 
 
 def _store(base: Columns, at: Int, fresh: Columns) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,19 @@ def _arrays(watch: Watch) -> Iterator[tuple[str, Any]]:
     yield "balance", watch.balance.sums
 
 
-def _plain(memory: LinkMemory) -> dict[str, Any]:
-    return asdict(memory) | {"findings": [[*key, name] for key, name in memory.findings.items()]}
+def _plain(memory: LinkMemory) -> list[Any]:
+    findings = [[*key, name] for key, name in memory.findings.items()]
+    state, alarmed = memory.state and memory.state.value, memory.alarmed and memory.alarmed.value
+    return [
+        state,
+        memory.since_us,
+        memory.changes,
+        memory.confirmations,
+        alarmed,
+        memory.flapping,
+        memory.root,
+        findings,
+    ]
 
 
 def restore(blob: bytes, interval_us: int) -> tuple[Watch, list[str], list[str]] | None:
@@ -77,7 +88,15 @@ def restore(blob: bytes, interval_us: int) -> tuple[Watch, list[str], list[str]]
     return watch, head["runs"], head["sources"]
 
 
-def _memory(values: dict[str, Any]) -> LinkMemory:
-    states = {name: LinkState(values[name]) if values[name] else None for name in ("state", "alarmed")}
-    findings = {(kind, device, interface): name for kind, device, interface, name in values["findings"]}
-    return LinkMemory(**{**values, **states, "findings": findings})
+def _memory(values: list[Any]) -> LinkMemory:
+    state, since_us, changes, confirmations, alarmed, flapping, root, findings = values
+    return LinkMemory(
+        state=LinkState(state) if state else None,
+        since_us=since_us,
+        changes=changes,
+        confirmations=confirmations,
+        alarmed=LinkState(alarmed) if alarmed else None,
+        flapping=flapping,
+        root=root,
+        findings={(kind, device, interface): name for kind, device, interface, name in findings},
+    )

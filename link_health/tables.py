@@ -15,16 +15,6 @@ from storage.state import Instant, metadata, upsert
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-_END = (
-    ("answered_at", Instant),  # newest answer that told ifOperStatus
-    ("oper_status", sa.SmallInteger),
-    ("figure_at", Instant),  # the reading that the figures rest on
-    ("in_bps", sa.BigInteger),
-    ("out_bps", sa.BigInteger),
-    ("first_at", Instant),  # first reading ever, answered or not
-    ("recent", sa.Text),  # JSON [number of the newest five-minute bucket, real samples in it and in the eleven before]
-)
-
 link_state = sa.Table(
     "link_state",
     metadata,
@@ -34,7 +24,8 @@ link_state = sa.Table(
     sa.Column("flapping", sa.Boolean, nullable=False),
     sa.Column("finding", sa.Boolean, nullable=False),  # a quality finding is open
     sa.Column("root", sa.Text),
-    *(sa.Column(f"{end}_{name}", kind) for end in ("a", "b") for name, kind in _END),
+    sa.Column("a", sa.Text, nullable=False),  # EndRow.values as JSON: one text a poll is what keeps the worker quick
+    sa.Column("b", sa.Text, nullable=False),
 )
 
 link_transition = sa.Table(
@@ -68,13 +59,36 @@ device_answer = sa.Table(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EndRow:
-    """One end in ``link_state``; ``recent`` is (newest bucket, real samples of twelve buckets, newest first)."""
+    """One end of a link.
 
-    view: EndView
-    first_us: int | None = None
-    recent: tuple[int, ...] = ()
+    Attributes:
+        values: Receipt of the newest answer with ifOperStatus, ifOperStatus, receipt of the reading with the figures,
+            its rates in and out, receipt of the first reading, number of the newest five-minute bucket, real samples in
+            it and in the eleven before. Instants in microseconds, rates in bit/s, -1 for null. Empty if there is no end.
+    """
+
+    values: tuple[int, ...] = ()
+
+    @property
+    def view(self) -> EndView:
+        """What a link's state and figures rest on."""
+        if not self.values:
+            return EndView()
+        answered, oper, figure, rate_in, rate_out = (value if value >= 0 else None for value in self.values[:5])
+        return EndView(answered_us=answered, oper=oper or 0, figure_us=figure, in_bps=rate_in, out_bps=rate_out)
+
+    @property
+    def first_us(self) -> int | None:
+        """Receipt of the first reading."""
+        return self.values[5] if self.values and self.values[5] >= 0 else None
+
+    @property
+    def recent(self) -> dict[int, int]:
+        """Number of a five-minute bucket to its real samples, for the last twelve that had readings."""
+        newest = self.values[6] if self.values else 0
+        return {newest - back: count for back, count in enumerate(self.values[7:])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +120,6 @@ def from_us(us: int | None) -> datetime | None:
     return None if us is None else to_instant(us)
 
 
-def _end_values(prefix: str, end: EndRow) -> dict[str, object]:
-    view = end.view
-    return {
-        f"{prefix}_answered_at": from_us(view.answered_us),
-        f"{prefix}_oper_status": view.oper or None,
-        f"{prefix}_figure_at": from_us(view.figure_us),
-        f"{prefix}_in_bps": view.in_bps,
-        f"{prefix}_out_bps": view.out_bps,
-        f"{prefix}_first_at": from_us(end.first_us),
-        f"{prefix}_recent": json.dumps(end.recent) if end.recent else None,
-    }
-
-
 def save_links(connection: sa.Connection, rows: Iterable[LinkRow]) -> None:
     """Write the newest rows of links."""
     values = [
@@ -129,31 +130,12 @@ def save_links(connection: sa.Connection, rows: Iterable[LinkRow]) -> None:
             "flapping": row.flapping,
             "finding": row.finding,
             "root": row.root,
-            **_end_values("a", row.a),
-            **_end_values("b", row.b),
+            "a": json.dumps(row.a.values),
+            "b": json.dumps(row.b.values),
         }
         for row in rows
     ]
     upsert(connection, link_state, values)
-
-
-def _end_row(row: sa.RowMapping, prefix: str) -> EndRow:
-    def us(name: str) -> int | None:
-        value = row[f"{prefix}_{name}"]
-        return None if value is None else to_us(value)
-
-    recent = row[f"{prefix}_recent"]
-    return EndRow(
-        view=EndView(
-            answered_us=us("answered_at"),
-            oper=row[f"{prefix}_oper_status"] or 0,
-            figure_us=us("figure_at"),
-            in_bps=row[f"{prefix}_in_bps"],
-            out_bps=row[f"{prefix}_out_bps"],
-        ),
-        first_us=us("first_at"),
-        recent=tuple(json.loads(recent)) if recent else (),
-    )
 
 
 def read_links(connection: sa.Connection) -> dict[str, LinkRow]:
@@ -166,8 +148,8 @@ def read_links(connection: sa.Connection) -> dict[str, LinkRow]:
             flapping=row["flapping"],
             finding=row["finding"],
             root=row["root"],
-            a=_end_row(row, "a"),
-            b=_end_row(row, "b"),
+            a=EndRow(tuple(json.loads(row["a"]))),
+            b=EndRow(tuple(json.loads(row["b"]))),
         )
         for row in connection.execute(sa.select(link_state)).mappings()
     }

@@ -113,11 +113,10 @@ def _completeness(kept: LinkRow | None, now_us: int, interval_us: int) -> float:
 
 
 def _end_completeness(end: EndRow, now_us: int, interval_us: int) -> float:
-    if end.first_us is None or not end.recent:
+    if end.first_us is None:
         return 0.0
     newest = now_us // BUCKET_US
-    counts = dict(zip(range(end.recent[0], end.recent[0] - BUCKETS, -1), end.recent[1:], strict=True))
-    real = sum(counts.get(bucket, 0) for bucket in range(newest - BUCKETS + 1, newest + 1))
+    real = sum(count for bucket, count in end.recent.items() if newest - BUCKETS < bucket <= newest)
     start = max((newest - BUCKETS + 1) * BUCKET_US, end.first_us)
     due = (now_us - start) // interval_us
     return round(min(1.0, real / due), 6) if due > 0 else float(real > 0)

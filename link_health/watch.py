@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -295,22 +295,25 @@ class Watch:
             root = roots.pop() if len(roots) == 1 else None
             yield Announcement(action=action, at_us=at_us, name=group, group=group, root=root)
 
-    def row(self, name: str) -> LinkRow | None:
-        """The link's row for the state database; None before its first reading."""
-        memory = self.memories.get(name)
-        if memory is None or memory.state is None or name not in self.inventory.link:
-            return None
-        place = self.place[name]
-        return LinkRow(
-            link=name,
-            state=memory.state.value,
-            since_us=memory.since_us,
-            flapping=memory.flapping,
-            finding=bool(memory.findings),
-            root=memory.root,
-            a=self.series.end(int(self.a[place])),
-            b=self.series.end(int(self.b[place])),
-        )
+    def rows(self, names: Iterable[str]) -> list[LinkRow]:
+        """The links' rows for the state database; none for a link without readings, or that is gone."""
+        known = [(name, memory) for name in names if (memory := self.memories.get(name)) and name in self.place]
+        told = [(name, memory, memory.state) for name, memory in known if memory.state is not None]
+        places = np.array([self.place[name] for name, _, _ in told], np.int64)
+        ends = zip(self.series.ends(self.a[places]), self.series.ends(self.b[places]), strict=True)
+        return [
+            LinkRow(
+                link=name,
+                state=state.value,
+                since_us=memory.since_us,
+                flapping=memory.flapping,
+                finding=bool(memory.findings),
+                root=memory.root,
+                a=a,
+                b=b,
+            )
+            for (name, memory, state), (a, b) in zip(told, ends, strict=True)
+        ]
 
     def take(self) -> Outcome:
         """What came up, once."""
