@@ -34,9 +34,13 @@ def responder(port: int, faults=None) -> SnmpResponder:
     return SnmpResponder(inventory, Traffic(inventory), epoch=EPOCH, faults=faults, clock=lambda: EPOCH + 5)
 
 
-async def ask(command, address: str, port: int, *arguments, community: str = "public", timeout: float = 2):
-    target = await UdpTransportTarget.create((address, port), timeout=timeout, retries=0)
-    return await command(SnmpDispatcher(), CommunityData(community, mpModel=1), target, *arguments)
+def version_2(community: str) -> CommunityData:
+    return CommunityData(community, mpModel=1)  # noqa: S508 - what the responder speaks
+
+
+async def ask(command, address: str, port: int, *arguments, community: str = "public", wait: float = 2):
+    target = await UdpTransportTarget.create((address, port), timeout=wait, retries=0)
+    return await command(SnmpDispatcher(), version_2(community), target, *arguments)
 
 
 def names(*oids: str):
@@ -57,12 +61,12 @@ def run(questions, faults=None):
 
 
 def test_another_library_reads_the_truth_from_two_devices() -> None:
-    async def questions(port, served):
+    async def questions(port, _served):
         found = []
         for address in ("127.9.3.1", "127.9.2.1"):
             indexes = {}
             target = await UdpTransportTarget.create((address, port))
-            walk = bulk_walk_cmd(SnmpDispatcher(), CommunityData("public", mpModel=1), target, 0, 10, *names(IF_NAME))
+            walk = bulk_walk_cmd(SnmpDispatcher(), version_2("public"), target, 0, 10, *names(IF_NAME))
             async for _, _, _, pairs in walk:
                 for name, value in pairs:
                     if str(name).startswith(IF_NAME + "."):
@@ -97,7 +101,7 @@ def test_getnext_walks_the_whole_mib_in_order_and_ends() -> None:
 
 
 def test_missing_instances_and_the_end_of_the_mib_are_told() -> None:
-    async def questions(port, served):
+    async def questions(port, _served):
         _, _, _, pairs = await ask(get_cmd, "127.9.3.1", port, *names(f"{HC_IN}.777", "1.3.6.1.2.1.1.5.0"))
         _, _, _, last = await ask(next_cmd, "127.9.3.1", port, *names("1.3.6.1.2.1.99"))
         _, _, _, bulk = await ask(bulk_cmd, "127.9.3.1", port, 1, 3, *names("1.3.6.1.2.1.1.5", IF_NAME))
@@ -110,9 +114,9 @@ def test_a_wrong_community_an_unknown_address_and_silence_give_no_answer() -> No
     async def questions(port, served):
         uptime = names("1.3.6.1.2.1.1.3.0")
         answers = [
-            await ask(get_cmd, "127.9.3.1", port, *uptime, community="private", timeout=0.3),
-            await ask(get_cmd, "127.9.77.1", port, *uptime, timeout=0.3),
-            await ask(get_cmd, "127.9.3.2", port, *uptime, timeout=0.3),
+            await ask(get_cmd, "127.9.3.1", port, *uptime, community="private", wait=0.3),
+            await ask(get_cmd, "127.9.77.1", port, *uptime, wait=0.3),
+            await ask(get_cmd, "127.9.3.2", port, *uptime, wait=0.3),
         ]
         return [str(error) for error, *_ in answers], served.served.refused
 
@@ -127,7 +131,7 @@ def test_pause_closes_the_port_and_resume_opens_it() -> None:
         found = []
         for change in (served.pause, served.resume):
             change()
-            error, *_ = await ask(get_cmd, "127.9.3.1", port, *names("1.3.6.1.2.1.1.3.0"), timeout=0.3)
+            error, *_ = await ask(get_cmd, "127.9.3.1", port, *names("1.3.6.1.2.1.1.3.0"), wait=0.3)
             found.append(error is None)
         return found
 
