@@ -1,7 +1,7 @@
 """Detached CMS SignedData (签名数据, RFC 5652) with the OIDs of GM/T 0010.
 
-SM2 with SM3, signed attributes, signer chain included. The OIDs of PKCS#7 are read as well. Only DER is taken, and every
-field that the signature does not cover has one allowed value, so that no byte of a ``.p7s`` can be changed unnoticed.
+SM2 with SM3, signed attributes, signer chain included. The OIDs of PKCS#7 are read as well. Only DER is taken, and
+every field that the signature does not cover has one allowed value, so that no byte of a ``.p7s`` can be changed unnoticed.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _folder_around(names: Sequence[str]) -> str:
 
 
 def _check_own_form(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> None:
-    """Every byte around the files is as ``write_zip`` writes it, else ValueError; the manifest has the files' digests."""
+    """Every byte around the files is as ``write_zip`` writes it, else ValueError; the files have their digests."""
     order = sorted(members)
     with path.open("rb") as file:
         offset, entries = 0, []

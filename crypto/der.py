@@ -18,7 +18,7 @@ _NEXT = "get it again from its sender; it was changed or made by a faulty progra
 
 
 def read(data: bytes, at: int = 0) -> tuple[int, int, int]:
-    """Tag, start and end of the content of the element at ``at``; raises InvalidEncoding unless its length is minimal."""
+    """Tag, start and end of the content of the element at ``at``; InvalidEncoding unless its length is minimal."""
     if len(data) - at < 2 or data[at] & LONG_TAG == LONG_TAG:  # noqa: PLR2004 - tag and length
         raise InvalidEncoding("cut or unknown DER element at byte {at}", _NEXT, at=at)
     start, size = at + 2, data[at + 1]

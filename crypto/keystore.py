@@ -109,7 +109,7 @@ class KeyStore:
             self._key()  # a wrong passphrase must not add a key that the right one cannot open
             if path.exists():
                 raise CryptoError("key '{name}' exists", "choose another name", where=str(path), name=name)
-            files.write_atomic(path, keyfile.private_key_pem(key, self._passphrase))
+            files.write_atomic(path, keyfile.private_key_pem(key, self._passphrase, rounds=keyfile.ROUNDS))
 
     def has_key(self, name: str) -> bool:
         return self._path(name, _KEY).exists()

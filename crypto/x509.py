@@ -1,4 +1,4 @@
-"""X.509 v3 certificates (RFC 5280) on SM2 with SM3: one frozen record each, and the chain from a signer to an anchor."""
+"""X.509 v3 certificates (RFC 5280) on SM2 with SM3: one frozen record each, and the chain from signer to anchor."""
 
 from __future__ import annotations
 

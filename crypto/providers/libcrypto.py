@@ -95,5 +95,5 @@ def file_of(library: Any) -> str:
     find.restype, find.argtypes = c.c_int, [c.c_void_p, c.POINTER(_Place)]
     place = _Place()
     if find(c.cast(library.OpenSSL_version, c.c_void_p), c.byref(place)) and place.file:
-        return os.path.realpath(place.file.decode())
+        return str(os.path.realpath(place.file.decode()))
     return str(library._name)  # noqa: SLF001 - ctypes has no other way to tell the name

@@ -82,7 +82,7 @@ _active = Registry()
 
 
 def configure(order: Sequence[str]) -> None:
-    """Set the order for this process (``[crypto] providers``), before first use; loaded keys stay with their provider."""
+    """Set the order for this process (``[crypto] providers``), before first use; loaded keys keep their provider."""
     global _active  # noqa: PLW0603 - one process has one registry
     _active = Registry(order)
 

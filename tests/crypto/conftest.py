@@ -1,0 +1,66 @@
+"""Vectors, and two sites with their own CA; keys are made once, passphrases cost one round instead of 210 000."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crypto import keyfile
+from crypto.ca import issue_signer, make_ca
+from crypto.identity import SiteIdentity
+from crypto.keystore import KeyStore
+from crypto.sm2 import PrivateKey, generate
+from records.secret import Secret
+
+AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "sm_vectors.json").read_text("utf-8"))["vectors"]
+
+
+def of_kind(kind: str) -> list[Any]:
+    return [pytest.param(one, id=one["name"]) for one in VECTORS if one["kind"] == kind]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``@pytest.mark.usefixtures`` is not enough here: a test with ``vector`` says its kind in ``vector_kind``."""
+    if "vector" in metafunc.fixturenames:
+        metafunc.parametrize("vector", of_kind(metafunc.function.vector_kind))
+
+
+def make_identity(organisation: str, at: datetime = AT) -> SiteIdentity:
+    ca_key, key = generate(), generate()
+    ca = make_ca(ca_key, organisation, at)
+    return SiteIdentity(key=key, chain=(issue_signer(key.public, ca_key, ca, organisation, at), ca))
+
+
+@pytest.fixture(scope="session")
+def identity() -> SiteIdentity:
+    return make_identity("省数据局")
+
+
+@pytest.fixture(scope="session")
+def stranger() -> SiteIdentity:
+    """Another CA of the very same name."""
+    return make_identity("省数据局")
+
+
+@pytest.fixture(scope="session")
+def key() -> PrivateKey:
+    return generate()
+
+
+@pytest.fixture
+def cheap_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyfile, "ROUNDS", 1)
+
+
+@pytest.fixture
+def open_keystore(tmp_path: Path, cheap_rounds: None) -> Callable[..., KeyStore]:
+    def open_it(passphrase: str = "correct horse") -> KeyStore:
+        return KeyStore(tmp_path / "keys", Secret(passphrase))
+
+    return open_it

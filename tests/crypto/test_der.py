@@ -1,0 +1,129 @@
+"""Strict DER: what comes out goes in again, and nothing else does."""
+
+from __future__ import annotations
+
+import gmssl_pyx
+import pytest
+from asn1crypto import core
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crypto import der
+from crypto.curve import N
+from crypto.errors import InvalidEncoding, VerificationFailed
+from crypto.sm2 import generate
+
+SCALARS = st.integers(1, N - 1)
+KEY = generate()
+MESSAGE = b"mutated"
+SIGNATURE = KEY.sign(MESSAGE)
+
+
+@given(SCALARS, SCALARS)
+@example(1, 1)
+@example(0x80, 0x7F)
+@example(N - 1, N - 2)
+def test_a_signature_comes_back_from_der_and_raw(r: int, s: int) -> None:
+    if r + s == N:
+        return
+    encoded = der.encode_signature(r, s)
+    assert der.parse_signature(encoded) == (r, s)
+    assert der.signature_from_raw(der.signature_to_raw(encoded)) == encoded
+    der.check(encoded)
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=500)
+def test_bytes_that_parse_are_the_one_encoding(data: bytes) -> None:
+    try:
+        r, s = der.parse_signature(data)
+    except InvalidEncoding:
+        return
+    assert der.encode_signature(r, s) == data
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> bytes:
+    data = bytearray(SIGNATURE)
+    for _ in range(draw(st.integers(1, 2))):
+        at = draw(st.integers(0, len(data) - 1))
+        edit = draw(st.sampled_from(["set", "insert", "delete", "cut", "append"]))
+        byte = draw(st.integers(0, 255))
+        if edit == "set":
+            data[at] = byte
+        elif edit == "insert":
+            data.insert(at, byte)
+        elif edit == "delete" and len(data) > 1:
+            del data[at]
+        elif edit == "cut" and at:
+            del data[at:]
+        elif edit == "append":
+            data.append(byte)
+    return bytes(data)
+
+
+@given(mutations())
+@settings(max_examples=400, deadline=None)
+def test_a_changed_signature_is_refused_here_as_by_gmssl(data: bytes) -> None:
+    same = data == SIGNATURE
+    assert ours(data) == same
+    assert gmssl(data) == same
+
+
+def ours(signature: bytes) -> bool:
+    try:
+        KEY.public.verify(signature, MESSAGE)
+    except VerificationFailed:
+        return False
+    return True
+
+
+def gmssl(signature: bytes) -> bool:
+    try:
+        return bool(gmssl_pyx.sm2_verify(KEY.public.point[1:], MESSAGE, signature))
+    except (ValueError, gmssl_pyx.GmSSLException):
+        return False
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("30", id="tag alone"),
+        pytest.param("3080020101", id="indefinite length"),
+        pytest.param("308103020101", id="long form for a short length"),
+        pytest.param("3082000302010100", id="leading zero in the length"),
+        pytest.param("308500000000030201", id="five length bytes"),
+        pytest.param("300302010100", id="trailing byte"),
+        pytest.param("30040201", id="cut"),
+        pytest.param("3003020201", id="inner element longer than outer"),
+        pytest.param("1f810100", id="long tag"),
+    ],
+)
+def test_check_refuses(data: str) -> None:
+    with pytest.raises(InvalidEncoding):
+        der.check(bytes.fromhex(data))
+
+
+def test_check_refuses_a_tower_of_sequences() -> None:
+    data = b""
+    for _ in range(40):
+        data = core.Sequence(contents=data).dump()
+    with pytest.raises(InvalidEncoding, match="nested"):
+        der.check(data)
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=500)
+def test_what_check_accepts_asn1crypto_reads_whole(data: bytes) -> None:
+    try:
+        der.check(data)
+    except InvalidEncoding:
+        return
+    core.load(data, strict=True)
+
+
+@pytest.mark.parametrize("size", [63, 65])
+def test_a_raw_signature_has_64_bytes(size: int) -> None:
+    with pytest.raises(InvalidEncoding, match="64 bytes"):
+        der.signature_from_raw(b"\1" * size)
