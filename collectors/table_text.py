@@ -1,4 +1,4 @@
-"""Lines of a usage table to cells: CSV by RFC 4180, NDJSON by RFC 8259. What a line cannot give is told, the rest goes on.
+"""Lines of a usage table to cells: CSV by RFC 4180, NDJSON by RFC 8259; a bad line is told, the rest goes on.
 
 A line is a record and a cell holds no line break: so one broken quote spoils its own line only.
 """
@@ -164,8 +164,8 @@ def _no_constant(text: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(
-    parse_float=_Digits,  # type: ignore[arg-type]  # typeshed wants a float, Python takes what it gives
-    parse_int=_Digits,  # type: ignore[arg-type]  # likewise
+    parse_float=_Digits,
+    parse_int=_Digits,
     parse_constant=_no_constant,
     object_pairs_hook=_once,
 )

@@ -1,7 +1,7 @@
-"""Start and stop the real cloud: PostgreSQL, RabbitMQ, keystone, placement, nova with one fake host; about 60 s and 1.3 GB.
+"""Start and stop the real cloud: PostgreSQL, RabbitMQ, keystone, placement, nova with a fake host; 1.3 GB of memory.
 
-``python -m lab.openstack.cloud FOLDER`` keeps it up until SIGINT or SIGTERM. PostgreSQL, not SQLite: a burst of servers locks SQLite for
-good, and some servers then stay in BUILD.
+``python -m lab.openstack.cloud FOLDER`` keeps it up until SIGINT or SIGTERM. PostgreSQL, not SQLite: a burst of servers
+locks SQLite for good, and some servers then stay in BUILD.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class RealCloud:
         """An openstacksdk connection of the administrator in a project."""
         import openstack  # noqa: PLC0415 - 0.5 s that only callers pay
 
-        return openstack.connect(auth_url=self.identity, compute_api_version="2.90", **self.credentials(project))
+        options: dict[str, Any] = self.credentials(project)
+        return openstack.connect(auth_url=self.identity, compute_api_version="2.90", **options)
 
 
 @contextmanager
@@ -88,9 +89,14 @@ def _lay_out(folder: Path, ports: Ports) -> None:
     for name in ("log", "state/instances", "lock", "fernet", "credential", "rabbit", "etc/nova", "etc/placement"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     values = {
-        "work": str(folder), "password": PASSWORD, "rabbit": ports.rabbit, "image": ports.image, "network": ports.network,
-        "database": f"postgresql+psycopg2://lab@127.0.0.1:{ports.database}", "identity": f"http://127.0.0.1:{ports.identity}/v3",
-    }  # fmt: skip
+        "work": str(folder),
+        "password": PASSWORD,
+        "rabbit": ports.rabbit,
+        "image": ports.image,
+        "network": ports.network,
+        "database": f"postgresql+psycopg2://lab@127.0.0.1:{ports.database}",
+        "identity": f"http://127.0.0.1:{ports.identity}/v3",
+    }
     for name, target in (("keystone", "keystone"), ("placement", "placement/placement"), ("nova", "nova/nova")):
         text = Template((_HERE / f"etc/{name}.conf").read_text()).substitute(values)
         (folder / f"etc/{target}.conf").write_text(text)
@@ -156,7 +162,8 @@ class _Starter:
         env = epmd | {
             "HOME": str(home), "RABBITMQ_NODENAME": "lab@localhost", "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._ports.rabbit), "RABBITMQ_DIST_PORT": str(self._ports.rabbit_peers),
-            "RABBITMQ_MNESIA_BASE": f"{home}/mnesia", "RABBITMQ_LOG_BASE": f"{home}/log", "RABBITMQ_PID_FILE": f"{home}/pid",
+            "RABBITMQ_MNESIA_BASE": f"{home}/mnesia", "RABBITMQ_LOG_BASE": f"{home}/log",
+            "RABBITMQ_PID_FILE": f"{home}/pid",
             "RABBITMQ_CONFIG_FILE": f"{home}/none", "RABBITMQ_ADVANCED_CONFIG_FILE": f"{home}/none.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/plugins", "RABBITMQ_CONF_ENV_FILE": f"{home}/environment",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
@@ -169,8 +176,8 @@ class _Starter:
         urls = [
             word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", cloud.identity)
         ]
-        for step in (("db_sync",), ("fernet_setup", *owner), ("credential_setup", *owner),
-                     ("bootstrap", "--bootstrap-password", PASSWORD, *urls, "--bootstrap-region-id", "RegionOne")):  # fmt: skip
+        bootstrap = ("bootstrap", "--bootstrap-password", PASSWORD, *urls, "--bootstrap-region-id", "RegionOne")
+        for step in (("db_sync",), ("fernet_setup", *owner), ("credential_setup", *owner), bootstrap):
             self._processes.run("keystone-manage", str(self._bin / "keystone-manage"), "--config-file", config, *step)
         self._serve("keystone", "keystone.wsgi.api", self._ports.identity, OS_KEYSTONE_CONFIG_FILES=config)
         folder = str(self._folder / "etc/placement")

@@ -1,4 +1,4 @@
-"""The servers' own environment, kept in the cache folder so that only the first run pays for it: ``python -m lab.openstack.install``."""
+"""The servers' own environment, kept in the cache folder: ``python -m lab.openstack.install``, 7 s to 6 min, once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Record what the real cloud answers, for the simulator: ``python -m lab.openstack.record FOLDER``.
 
-Tokens and the throw-away password are blanked, tracebacks of failed servers left out, and the loopback addresses become ``identity.lab``,
-``compute.lab`` and so on; else nothing is changed.
+Tokens and the throw-away password are blanked, tracebacks of failed servers left out, and the loopback addresses become
+``identity.lab``, ``compute.lab`` and so on; else nothing is changed.
 """
 
 from __future__ import annotations

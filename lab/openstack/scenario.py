@@ -18,7 +18,7 @@ _SETTLED = {"ACTIVE", "ERROR", "SHUTOFF", "VERIFY_RESIZE"}
 def play(cloud: RealCloud) -> None:
     """Make it all; raises RuntimeError if a server does not reach its state within two minutes."""
     compute = cloud.connect().compute
-    flavors = {name: make_flavor(compute, name, *size) for name, *size in (*FLAVORS, TOO_LARGE)}
+    flavors = {flavor[0]: make_flavor(compute, *flavor) for flavor in (*FLAVORS, TOO_LARGE)}
     make_projects(cloud)
     made: list[str] = []
     for number, project in enumerate(PROJECTS):

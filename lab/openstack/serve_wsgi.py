@@ -1,9 +1,9 @@
-"""Serve one OpenStack WSGI module with waitress; runs inside the servers' own environment: ``serve_wsgi.py MODULE PORT``."""
+"""Serve one OpenStack WSGI module with waitress, inside the servers' own environment: ``serve_wsgi.py MODULE PORT``."""
 
 import importlib
 import sys
 
-from waitress import serve
+from waitress import serve  # type: ignore[import-untyped]  # lives in the servers' environment only
 
 module, port = sys.argv[1], int(sys.argv[2])
 sys.argv = [module]  # keystone's module reads sys.argv on import

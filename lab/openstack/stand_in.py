@@ -1,4 +1,4 @@
-"""Image and network services as far as nova needs them for servers without network: ``stand_in.py IMAGE_PORT NETWORK_PORT``."""
+"""Image and network services as far as nova needs them without networks: ``stand_in.py IMAGE_PORT NETWORK_PORT``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 IMAGE_ID = "11111111-1111-1111-1111-111111111111"
 _IMAGE = {
-    "id": IMAGE_ID, "name": "cirros", "status": "active", "visibility": "public", "size": 1024, "min_disk": 0, "min_ram": 0,
-    "disk_format": "raw", "container_format": "bare", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
-    "tags": [], "checksum": "0" * 32, "owner": "lab", "protected": False, "os_hidden": False,
+    "id": IMAGE_ID, "name": "cirros", "status": "active", "visibility": "public", "size": 1024,
+    "min_disk": 0, "min_ram": 0, "disk_format": "raw", "container_format": "bare",
+    "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "tags": [], "checksum": "0" * 32, "owner": "lab", "protected": False, "os_hidden": False,
     "schema": "/v2/schemas/image", "file": f"/v2/images/{IMAGE_ID}/file",
 }  # fmt: skip
 
@@ -47,7 +47,7 @@ def network_answer(path: str, host: str) -> tuple[int, dict[str, Any]]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         host = self.headers.get("Host", "")
         answer = image_answer if host.endswith(sys.argv[1]) else network_answer
         code, body = answer(self.path.split("?")[0], host)

@@ -1,6 +1,7 @@
-"""The simulated cloud on HTTP: keystone v3 and nova 2.1 as far as metering asks, with faults to switch on (模拟政务云).
+"""The simulated cloud on HTTP (模拟政务云): keystone v3 and nova 2.1 as far as metering asks, with faults.
 
-``/v3`` is keystone, ``/compute/v2.1`` nova. Bodies and headers come from the recording; lists are paged and cut as nova does it.
+``/v3`` is keystone, ``/compute/v2.1`` nova. Bodies and headers come from the recording; lists are paged and cut as nova
+does it; server and flavor lists always have the shape of microversion 2.61.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import asyncio
 import json
 import re
 import secrets
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,8 +92,7 @@ class CloudServer:
         self.faults = CloudFaults()
         self._cloud, self._username, self._password = cloud, username, password
         self._tokens: set[str] = set()
-        self._server = ThreadingHTTPServer((host, port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
@@ -107,7 +109,8 @@ class CloudServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port and end the accepting thread."""
+        """Close the port; a connection that is still open is closed at its next request."""
+        self._server.stopped = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(_SECONDS_TO_END)
@@ -166,10 +169,14 @@ class CloudServer:
             "/compute/v2.1/servers/detail": self._servers,
             "/compute/v2.1/os-simple-tenant-usage": self._usages,
         }
-        reader = readers.get(request.path)
+        reader = self._actions if request.path.endswith("/os-instance-actions") else readers.get(request.path)
         if reader is None:
             return _replay("no such server" if request.path.startswith("/compute") else "no such project")
         return reader(request)
+
+    def _actions(self, request: Request) -> Answer:
+        found = self._cloud.actions(request.path.split("/")[-2])
+        return Answer(200, {"instanceActions": found}, _versioned(request)) if found else _replay("no such server")
 
     def _flavors(self, request: Request) -> Answer:
         return self._page(request, "flavors", self._cloud.flavors())
@@ -209,7 +216,7 @@ class CloudServer:
 
 
 def _cut(found: Sequence[Json], key: str, query: Mapping[str, str]) -> tuple[Sequence[Json] | None, str | None]:
-    """The page after the marker and the marker of the next one; (None, None) if the marker is unknown. A full page has a next."""
+    """The page after the marker, and the next marker if the page is full; (None, None) if the marker is unknown."""
     limit = min(int(query.get("limit", _MOST)), _MOST)
     begin = 0
     if "marker" in query:
@@ -246,58 +253,72 @@ def _zulu(at: datetime) -> str:
     return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _handler(server: CloudServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # else each small answer waits for an acknowledgement
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    stopped = False
 
-        def do_GET(self) -> None:
-            self._serve()
+    def __init__(self, address: tuple[str, int], cloud: CloudServer) -> None:
+        super().__init__(address, _Handler)
+        self.cloud = cloud
 
-        def do_POST(self) -> None:
-            self._serve()
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone is no event; any other error is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            return server.date() if timestamp is None else super().date_time_string(timestamp)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            """Say nothing: standard error belongs to the process's own log."""
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each small answer waits for an acknowledgement
+    server: _Server
 
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length) if length else b""
-            faults = server.faults
-            spoiled = faults.where in self.path
-            if spoiled and faults.delay_seconds:
-                threading.Event().wait(faults.delay_seconds)
-            if spoiled and faults.status is not None:
-                self._send(faults.status, b"Internal Server Error", "text/plain", {})
-            elif spoiled and faults.html:
-                self._send(200, b"<html><body>Welcome to the gateway</body></html>", "text/html", {})
-            else:
-                self._answer(body, cut=spoiled and faults.cut)
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if self.server.stopped:
+            self.close_connection = True
+            return
+        faults = self.server.cloud.faults
+        if faults.where in self.path:
+            self._spoil(faults, body)
+        else:
+            self._answer(body, cut=False)
 
-        def _answer(self, body: bytes, *, cut: bool) -> None:
-            try:
-                found = server.answer(_request(self, body))
-            except (ValueError, KeyError, TypeError):
-                found = Answer(400, {"error": {"code": 400, "message": "malformed request", "title": "Bad Request"}})
-            text = json.dumps(found.body, ensure_ascii=False)
-            text = text.replace("http://identity.lab", server.base).replace(
-                "http://compute.lab", f"{server.base}/compute"
-            )
-            headers = {key: value.replace("http://identity.lab", server.base) for key, value in found.headers.items()}
-            payload = text.encode()
-            self._send(found.status, payload[: len(payload) // 2] if cut else payload, "application/json", headers)
+    do_POST = do_GET  # noqa: N815 - http.server's name
 
-        def _send(self, status: int, payload: bytes, kind: str, headers: Mapping[str, str]) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Type": kind, "Content-Length": str(len(payload))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(payload)
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return self.server.cloud.date() if timestamp is None else super().date_time_string(timestamp)
 
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Say nothing: standard error belongs to the process's own log."""
+
+    def _spoil(self, faults: CloudFaults, body: bytes) -> None:
+        time.sleep(faults.delay_seconds)
+        if faults.status is not None:
+            self._send(faults.status, b"Internal Server Error", "text/plain", {})
+        elif faults.html:
+            self._send(200, b"<html><body>Welcome to the gateway</body></html>", "text/html", {})
+        else:
+            self._answer(body, cut=faults.cut)
+
+    def _answer(self, body: bytes, *, cut: bool) -> None:
+        try:
+            found = self.server.cloud.answer(_request(self, body))
+        except (ValueError, KeyError, TypeError):
+            found = Answer(400, {"error": {"code": 400, "message": "malformed request", "title": "Bad Request"}})
+        base = self.server.cloud.base
+        text = json.dumps(found.body, ensure_ascii=False)
+        text = text.replace("http://identity.lab", base).replace("http://compute.lab", f"{base}/compute")
+        headers = {key: value.replace("http://identity.lab", base) for key, value in found.headers.items()}
+        payload = text.encode()
+        self._send(found.status, payload[: len(payload) // 2] if cut else payload, "application/json", headers)
+
+    def _send(self, status: int, payload: bytes, kind: str, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": kind, "Content-Length": str(len(payload))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(payload)
 
 
 def _request(handler: BaseHTTPRequestHandler, body: bytes) -> Request:
@@ -345,7 +366,8 @@ def history_rows(
 ) -> pa.Table:
     """Usage of all OpenStack clouds in the whole hours of [start, end), metered by the live collector's own code.
 
-    Rows are those that a collector which had run all the time would have given, ids included: collecting the span again adds nothing.
+    Rows are those that a collector which had run all the time would have given, ids included: collecting the span again
+    adds nothing.
     """
     tables = [USAGE.schema.empty_table()]
     for one in inventory.clouds:

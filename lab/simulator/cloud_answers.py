@@ -1,4 +1,4 @@
-"""The simulated cloud's JSON: recorded answers of a real keystone and nova, with the generated servers in the recorded shapes."""
+"""The simulated cloud's JSON: generated servers in the shapes that a real keystone and nova were recorded with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inventory.model import Inventory
-from lab.simulator.cloud_servers import SHAPES, Server, Shape, burst_shape, project_id, servers_of
+from lab.simulator.cloud_servers import ORIGIN, SHAPES, Server, Shape, burst_shape, project_id, servers_of
 from lab.story import Burst
 
 RECORDED = Path(__file__).parent / "recorded/openstack.json"
@@ -79,6 +79,15 @@ class SimulatedCloud:
         now = self._clock()
         until = min(end, now)
         return [_usage(one, start, until, now) for one in self._lives(start, until) if one.launched_at <= now]
+
+    def actions(self, server: str) -> list[Json]:
+        """Its creation: simulated servers are never resized."""
+        now = self._clock()
+        template = next(
+            one for one in body_of("actions of a resized server")["instanceActions"] if one["action"] == "create"
+        )
+        made = [one.launched_at - _BUILDING for one in self._lives(ORIGIN, now) if one.id == server]
+        return [template | {"instance_uuid": server, "start_time": naive(at), "updated_at": naive(at)} for at in made]
 
     def _lives(self, start: datetime, end: datetime) -> list[Server]:
         return servers_of(self._inventory, self._cloud, self._bursts, start, end)
@@ -157,7 +166,8 @@ def _listed(template: Json, server: Server, now: datetime) -> Json:
     created = (server.launched_at - _BUILDING).replace(tzinfo=None).isoformat() + "Z"
     shape = server.shape
     flavor = template["flavor"] | {
-        "vcpus": shape.vcpus, "ram": shape.memory_mb, "disk": shape.disk_gb, "original_name": shape.name, "extra_specs": {"class": shape.kind},
+        "vcpus": shape.vcpus, "ram": shape.memory_mb, "disk": shape.disk_gb,
+        "original_name": shape.name, "extra_specs": {"class": shape.kind},
     }  # fmt: skip
     status = "BUILD" if building else "SHUTOFF" if server.stopped else "ACTIVE"
     return template | {

@@ -1,4 +1,4 @@
-"""Servers of the simulated cloud: whose, how large, from when to when; a pure function of the inventory, so history and present agree."""
+"""Servers of the simulated cloud: whose, how large, from when to when; a pure function, so past and present agree."""
 
 from __future__ import annotations
 
