@@ -64,9 +64,17 @@ def load_catalogue(connection: sa.Connection, catalogue: Catalogue, at: datetime
 
 def catalogue_in_force(connection: sa.Connection) -> Chosen:
     """The catalogue loaded last; raises UserError if there is none."""
+    found = newest_catalogue(connection)
+    if found is None:
+        raise UserError("no price catalogue is loaded", "run `yw catalogue load FILE`, or give --catalogue FILE")
+    return found
+
+
+def newest_catalogue(connection: sa.Connection) -> Chosen | None:
+    """The catalogue loaded last; None before the first."""
     newest = _newest(connection)
     if newest is None:
-        raise UserError("no price catalogue is loaded", "run `yw catalogue load FILE`, or give --catalogue FILE")
+        return None
     return Chosen(catalogue=parse(newest.body, f"catalogue {newest.version}"), version=newest.version)
 
 

@@ -57,7 +57,7 @@ def history(connection: sa.Connection, since: datetime, until: datetime) -> dict
 
 
 def bursts(fresh: Amounts, before: Amounts) -> Iterator[Burst]:
-    """Windows of ``fresh`` above ``FACTOR`` times their trailing mean; where ``before`` has the same one, ``fresh`` holds."""
+    """Windows of ``fresh`` above ``FACTOR`` times their trailing mean; ``fresh`` replaces those of ``before``."""
     known: dict[str, list[tuple[datetime, datetime, Fraction]]] = {}
     for (tenant, start, end), amount in {**before, **fresh}.items():
         known.setdefault(tenant, []).append((start, end, amount))

@@ -1,4 +1,4 @@
-"""Metering at work in the worker: usage from the spool goes into the ledger and becomes events (``storage.consumer``)."""
+"""Metering at work in the worker: usage from the spool goes into the ledger, and becomes events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cloud_metering.bursts import TRAILING, Window, amounts_of, bursts, history
 from cloud_metering.events import burst_entry, conflict_entry
-from cloud_metering.ledger import advance_watermark, look_over, post
+from cloud_metering.ledger import advance_watermark, post, preview
 from inventory.model import Inventory
 from records.instants import parse_instant
 from records.schemas import USAGE
@@ -52,7 +52,7 @@ class MeteringConsumer:
     def _events(self, rows: pa.Table, now: datetime) -> list[Entry]:
         inventory, fresh = self._inventory(), amounts_of(rows)
         with reading(self._state) as connection:
-            conflicts = look_over(connection, rows)
+            conflicts = preview(connection, rows).conflicting
             before = _history_of(connection, [start for _, start, _ in fresh])
         found = [conflict_entry(row, mark, inventory, now) for row, mark in conflicts]
         return found + [burst_entry(one, inventory, now) for one in bursts(fresh, before)]

@@ -186,17 +186,15 @@ def _charges(bill: Draft, organisation: str) -> list[Any]:
 
 def _heading(office: Office, bill: Draft, closed: Closed, organisation: str, number: str, at: datetime) -> Heading:
     named = office.inventory.organisation.get(organisation)
-    named_systems = office.inventory.system
-    systems = {one.id: named_systems[one.system].name for one in office.inventory.tenants if one.system}
+    names = office.inventory.system
+    systems = {one.id: names[one.system].name for one in office.inventory.tenants if one.system}
     return Heading(
         number=number,
         organisation=organisation,
         organisation_name=named.name if named else organisation,
         demo=bool(demo_skus(bill, organisation)),
         issued_at=at.replace(microsecond=0),
-        systems={
-            one.id: systems[one.system].name for one in office.inventory.tenants if one.system and one.system in systems
-        },
+        systems=systems,
         seq=closed.bound.seq,
         head=closed.head.hex(),
     )

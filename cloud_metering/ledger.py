@@ -62,19 +62,22 @@ def post(connection: sa.Connection, rows: pa.Table, received_at: datetime) -> Po
     found = sort_out(parsed, _known(connection, parsed))
     _store(connection, found, received_at)
     _quarantine(connection, found.conflicts, received_at)
+    return _posted(found)
+
+
+def preview(connection: sa.Connection, rows: pa.Table) -> Posted:
+    """What ``post`` would come to; writes nothing."""
+    parsed = rows_of(rows)
+    return _posted(sort_out(parsed, _known(connection, parsed)))
+
+
+def _posted(found: Sorted) -> Posted:
     return Posted(
         stored=len(found.fresh),
         duplicates=found.duplicates,
         conflicts=len(found.conflicts),
         conflicting=tuple((Row(*values), mark) for values, mark in found.conflicts),
     )
-
-
-def look_over(connection: sa.Connection, rows: pa.Table) -> tuple[tuple[Row, bytes], ...]:
-    """The rows that ``post`` would quarantine, with their payload digests; writes nothing."""
-    parsed = rows_of(rows)
-    found = sort_out(parsed, _known(connection, parsed))
-    return tuple((Row(*values), mark) for values, mark in found.conflicts)
 
 
 def sort_out(rows: Sequence[Values], known: dict[Key, bytes]) -> Sorted:

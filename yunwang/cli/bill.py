@@ -1,0 +1,284 @@
+"""``yw bill``: draft, close, issue, show and export bills (CONTRACT §4, §8)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from records.errors import UserError
+from records.instants import format_instant, now
+from yunwang import __version__
+from yunwang.cli.meter import month_span
+from yunwang.cli.output import emit
+from yunwang.wiring import Site, open_site
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from cloud_metering.books import Chosen, Closed
+    from cloud_metering.draft import Draft
+    from cloud_metering.invoice import Issued, Office
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+
+Month = Annotated[str, typer.Option("--month", help="YYYY-MM, cut at 00:00 Asia/Shanghai")]
+Org = Annotated[str | None, typer.Option("--org", help="only this organisation")]
+CatalogueFile = Annotated[Path | None, typer.Option("--catalogue", help="this file instead of the loaded prices")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="tell what would come of it, change nothing")]
+
+
+LINE = (
+    "tenant", "organisation", "sku", "price_version", "tier", "quantity", "unit", "unit_price", "amount", "kind",
+)  # fmt: skip
+
+
+@app.command()
+def draft(month: Month, org: Org = None, catalogue: CatalogueFile = None) -> None:
+    """The month's bill as it stands; exit 1 if there are findings."""
+    month_span(month)
+    site = open_site()
+    _known_organisation(site, org)
+    bill = _draft(site, month, catalogue).for_organisation(org)
+    emit(bill, columns=LINE, rows=lambda found: found["lines"])
+    if bill["findings"]:
+        raise typer.Exit(1)
+
+
+def _known_organisation(site: Site, org: str | None) -> None:
+    if org is not None and org not in site.inventory.organisation:
+        advice = "run `yw inventory export` for the known ones"
+        raise UserError("there is no organisation '{org}'", advice, where="--org", org=org)
+
+
+def _draft(site: Site, month: str, catalogue: Path | None) -> Draft:
+    from cloud_metering.books import bill_of  # noqa: PLC0415 - DuckDB on first use
+    from cloud_metering.draft import memberships_of  # noqa: PLC0415
+    from storage.state import reading  # noqa: PLC0415
+
+    chosen = _chosen(catalogue)
+    with reading(site.state) as connection:
+        return bill_of(connection, month, chosen, memberships_of(site.inventory))
+
+
+def _chosen(catalogue: Path | None) -> Chosen | None:
+    """The catalogue of a file; None for the loaded one."""
+    from cloud_metering.books import Chosen  # noqa: PLC0415 - DuckDB on first use
+    from cloud_metering.catalogue import load_file  # noqa: PLC0415
+
+    return None if catalogue is None else Chosen(catalogue=load_file(catalogue))
+
+
+@app.command()
+def close(
+    month: Month,
+    waive: Annotated[str | None, typer.Option("--waive", help="why missing usage is accepted")] = None,
+    catalogue: CatalogueFile = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Close a month: its lines never change again. Closing it twice changes nothing."""
+    month_span(month)
+    site = open_site()
+    found = _in_transaction(site, dry_run, lambda connection: _close(connection, site, month, waive, catalogue))
+    result: dict[str, Any] = {
+        "month": month,
+        "state": "closed",
+        "closed_at": format_instant(found.at),
+        "catalogue_version": found.chosen.version,
+        "ledger": {"seq": found.bound.seq, "head": found.head.hex()},
+        "waiver": found.waiver,
+        "approvals": [],
+        "applied": not dry_run,
+    }
+    emit(result)
+
+
+def _in_transaction(site: Site, dry_run: bool, work: Callable[[sa.Connection], Closed]) -> Closed:
+    """Do it and keep it, or do it and take it back."""
+    from storage.state import writing  # noqa: PLC0415 - the state database on first use
+
+    with writing(site.state) as connection:
+        nested = connection.begin_nested()
+        found = work(connection)
+        nested.rollback() if dry_run else nested.commit()
+        return found
+
+
+def _close(connection: sa.Connection, site: Site, month: str, waive: str | None, catalogue: Path | None) -> Closed:
+    from access.audit import record  # noqa: PLC0415 - DuckDB on first use
+    from cloud_metering.books import close as close_month  # noqa: PLC0415
+    from cloud_metering.draft import memberships_of  # noqa: PLC0415
+
+    at, actor = now(), site.actor
+    found = close_month(
+        connection,
+        month,
+        chosen=_chosen(catalogue),
+        memberships=memberships_of(site.inventory),
+        at=at,
+        actor=actor,
+        waiver=waive,
+    )
+    record(connection, actor, "bill.close", month, "success", {"waiver": waive}, at)
+    return found
+
+
+@app.command()
+def issue(
+    month: Month,
+    org: Org = None,
+    catalogue: CatalogueFile = None,
+    allow_demo: Annotated[bool, typer.Option("--allow-demo", help="issue demo prices, marked as a demo")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Write one signed bundle for each organisation and print the paths; a second time prints the same."""
+    month_span(month)
+    site = open_site()
+    _known_organisation(site, org)
+    if dry_run:
+        _show_issue(site, month, _would_issue(site, month, org, catalogue))
+        return
+    from cloud_metering.invoice import issue as issue_month  # noqa: PLC0415 - typst on first use
+
+    at = now()
+    found = issue_month(_office(site), month, at, organisation=org, chosen=_chosen(catalogue), allow_demo=allow_demo)
+    _record_issue(site, month, found, at)
+    _show_issue(site, month, [_issued(site, one) for one in found])
+
+
+def _would_issue(site: Site, month: str, org: str | None, catalogue: Path | None) -> list[dict[str, Any]]:
+    """The totals that would be issued, without paths."""
+    from cloud_metering.views import by_organisation  # noqa: PLC0415 - DuckDB on first use
+
+    totals = by_organisation(_draft(site, month, catalogue).for_organisation(org))
+    return [{"organisation": one["organisation"], "total": one["amount"], "path": None} for one in totals]
+
+
+def _office(site: Site) -> Office:
+    from cloud_metering.invoice import Office  # noqa: PLC0415 - typst on first use
+
+    return Office(
+        state=site.state,
+        folder=site.place.root,
+        identity=site.identity,
+        inventory=site.inventory,
+        actor=site.actor,
+        producer=f"yunwang {__version__}",
+    )
+
+
+def _record_issue(site: Site, month: str, found: list[Issued], at: Any) -> None:
+    from access.audit import record  # noqa: PLC0415 - the state database on first use
+    from storage.state import writing  # noqa: PLC0415
+
+    fresh = [one.number for one in found if one.at == at]
+    if fresh:
+        with writing(site.state) as connection:
+            record(connection, site.actor, "bill.issue", month, "success", {"numbers": fresh}, at)
+
+
+def _issued(site: Site, one: Issued) -> dict[str, Any]:
+    from cloud_metering.views import issued_json  # noqa: PLC0415 - the ledger on first use
+
+    return issued_json(one) | {"path": str(site.place.root / one.path)}
+
+
+def _show_issue(site: Site, month: str, found: list[dict[str, Any]]) -> None:
+    paths = [one["path"] for one in found if one["path"]]
+    result = {"month": month, "paths": paths, "bills": found, "approvals": [], "ca": str(site.place.ca)}
+    emit(result, rows=lambda shown: shown["bills"])
+
+
+@app.command()
+def show(month: Annotated[str | None, typer.Option("--month", help="YYYY-MM")] = None, org: Org = None) -> None:
+    """Months and their state; with --month the bills issued; with --org too, that bill as it was signed."""
+    from cloud_metering import views  # noqa: PLC0415 - the ledger on first use
+
+    site = open_site()
+    if month is None:
+        emit(views.months(site.state))
+        return
+    month_span(month)
+    if org is not None:
+        folder = site.place.root / _standing(site, month, org)
+        emit(json.loads((folder / "bill.json").read_bytes()), rows=lambda found: found["lines"])
+        return
+    bills = views.bills(site.state, month)
+    emit([one | {"path": str(site.place.root / one["path"])} for one in bills])
+
+
+def _standing(site: Site, month: str, org: str) -> str:
+    """Path of an issued bill; UserError if there is none."""
+    from cloud_metering import views  # noqa: PLC0415 - the ledger on first use
+
+    for one in views.bills(site.state, month):
+        if one["organisation"] == org:
+            return str(one["path"])
+    advice = "run `yw bill issue --month {month}`"
+    raise UserError("no bill of {month} for '{org}' was issued", advice, where="--org", month=month, org=org)
+
+
+class ExportFormat(StrEnum):
+    """What a bill can be exported as."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    PDF = "pdf"
+    JSON = "json"
+
+
+@app.command()
+def export(
+    month: Month,
+    out: Annotated[Path, typer.Option("--out", help="file to write")],
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="pdf and xlsx of one issued bill need --org")
+    ] = ExportFormat.CSV,
+    org: Org = None,
+) -> None:
+    """Write a month's lines as CSV or JSON, or one issued bill as PDF or XLSX."""
+    month_span(month)
+    site = open_site()
+    if form in {ExportFormat.PDF, ExportFormat.XLSX}:
+        data = _from_bundle(site, month, org, f"bill.{form.value}")
+    else:
+        data = _lines(site, month, org, form)
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            "cannot write the file: {reason}", "choose another --out", where=str(out), reason=reason
+        ) from error
+    emit({"path": str(out)})
+
+
+def _from_bundle(site: Site, month: str, org: str | None, name: str) -> bytes:
+    if org is None:
+        raise UserError("an issued bill is one organisation's", "add --org", where="--org")
+    return (site.place.root / _standing(site, month, org) / name).read_bytes()
+
+
+def _lines(site: Site, month: str, org: str | None, form: ExportFormat) -> bytes:
+    from documents.table import csv_bytes  # noqa: PLC0415 - xlsxwriter on first use
+
+    bill = _draft(site, month, None).for_organisation(org)
+    if form is ExportFormat.JSON:
+        return json.dumps(bill, ensure_ascii=False).encode()
+    columns = (
+        "tenant",
+        "organisation",
+        "sku",
+        "price_version",
+        "tier",
+        "quantity",
+        "unit",
+        "unit_price",
+        "amount",
+        "kind",
+    )
+    return csv_bytes(columns, ([line[name] for name in columns] for line in bill["lines"]))
