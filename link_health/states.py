@@ -91,14 +91,14 @@ def patience_us(interval_us: int) -> int:
 
 def said(end: EndView, now_us: int, interval_us: int) -> int:
     """What an end says now: ``SILENT`` if it does not answer, or answers neither up nor down."""
-    if end.answered_us is None or now_us - end.answered_us > patience_us(interval_us):
+    if not answering(end, now_us, interval_us):
         return SILENT
     return SAID[end.oper] if 0 <= end.oper < len(SAID) else SILENT
 
 
 def answering(end: EndView, now_us: int, interval_us: int) -> bool:
-    """The end answered within two intervals and a second."""
-    return end.answered_us is not None and now_us - end.answered_us <= patience_us(interval_us)
+    """The end answered within two intervals and a second; an answer from as far ahead came from a wrong clock."""
+    return end.answered_us is not None and abs(now_us - end.answered_us) <= patience_us(interval_us)
 
 
 def view_link(a: EndView, b: EndView, *, now_us: int, interval_us: int, finding: bool) -> LinkView:
