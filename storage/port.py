@@ -16,7 +16,10 @@ Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "contains"]
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """One condition on a column; ``in`` takes a tuple, ``contains`` a text, case-insensitively."""
+    """One condition on a column; ``in`` takes a tuple, ``contains`` a text, case-insensitively.
+
+    A missing value meets ``= None`` and ``!=`` every value that is not None, and nothing else.
+    """
 
     column: str
     operator: Operator

@@ -56,7 +56,7 @@ def codes_of(column: pa.ChunkedArray) -> Codes:
         return _text_codes(column)
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    if not pa.types.is_integer(column.type):
+    if not pa.types.is_signed_integer(column.type):
         raise ValueError(f"rows are not sorted by columns of type {column.type}")
     if len(column) == 0:
         return np.zeros(0, np.int64)
@@ -79,7 +79,8 @@ def _text_codes(column: pa.ChunkedArray) -> Codes:
     rank = np.empty(len(order) + 1, np.int64)
     rank[order] = np.arange(1, len(order) + 1)
     rank[-1] = 0
-    return rank[coded.indices.fill_null(len(order)).to_numpy(zero_copy_only=False)]
+    codes: Codes = rank[coded.indices.fill_null(len(order)).to_numpy(zero_copy_only=False)]
+    return codes
 
 
 def _packed(codes: Sequence[Codes]) -> Codes | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from records.errors import UserError
@@ -31,16 +31,15 @@ def encode_cursor(table: Table, rows: pa.Table, *, newest_first: bool) -> str:
 
 def decode_cursor(table: Table, cursor: str, *, newest_first: bool) -> dict[str, Any]:
     """The cells of the row behind which the page begins; UserError for anything that ``encode_cursor`` did not make."""
-    columns = page_columns(table)
     try:
-        name, direction, *last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error):
-        name, direction, last = "", None, []
-    if (name, direction, len(last)) != (table.name, newest_first, len(columns)) or not all(
-        isinstance(cell, (str, int)) for cell in last
-    ):
-        raise UserError("the cursor is not one of this list", "begin again without a cursor", where="cursor")
-    return dict(zip(columns, last, strict=True))
+        name, direction, *cells = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if (name, direction) != (table.name, newest_first) or None in cells:
+            raise ValueError("a cursor of another list")
+        last = dict(zip(page_columns(table), cells, strict=True))
+        decoded(table, last)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UserError("the cursor is not one of this list", "begin again without a cursor", where="cursor") from error
+    return last
 
 
 def behind(table: Table, last: dict[str, Any], *, newest_first: bool, values: Sequence[Any]) -> Clause:
@@ -59,6 +58,15 @@ def order_by(table: Table, *, newest_first: bool, limit: int) -> str:
     return "ORDER BY " + ", ".join(f"{quoted(name)} {direction}" for name in page_columns(table)) + f" LIMIT {limit:d}"
 
 
+def narrowed(
+    table: Table, last: dict[str, Any], bounds: tuple[int | None, int | None], *, newest_first: bool
+) -> tuple[int | None, int | None]:
+    """[start, end) in µs of what can still come after the cursor."""
+    start, end = bounds
+    at = int(last[table.time])
+    return (start, at + 1) if newest_first else (at, end)
+
+
 def decoded(table: Table, last: dict[str, Any]) -> list[Any]:
     """The cursor's cells as Python values, for an engine that compares real types."""
     schema = pa.schema([table.schema.field(name) for name in last])
@@ -73,7 +81,7 @@ def merge(table: Table, parts: Sequence[pa.Table], *, newest_first: bool, limit:
         rows = rows.take(pa.array(order))
     if newest_first:
         rows = rows.slice(max(len(rows) - limit, 0))
-        return rows.take(pa.array(range(len(rows) - 1, -1, -1)))
+        return rows.take(pa.array(np.arange(len(rows) - 1, -1, -1)))
     return rows.slice(0, limit)
 
 

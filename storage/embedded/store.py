@@ -19,7 +19,7 @@ from storage.embedded.cells import DAY, microseconds
 from storage.embedded.conditions import Clause, duckdb_clause, sqlite_clause, window
 from storage.embedded.hot import HotFile, Segment, View
 from storage.embedded.order import codes_of, first_of_each, instants_of, permutation, sorted_by
-from storage.embedded.paging import behind, decode_cursor, decoded, encode_cursor, merge, order_by, walk
+from storage.embedded.paging import behind, decode_cursor, decoded, encode_cursor, merge, narrowed, order_by, walk
 from storage.embedded.sealed import SealedFiles, hash_keys
 from storage.port import Page, Where
 from storage.unavailable import UnavailableError
@@ -90,6 +90,7 @@ class EmbeddedStore:
             raise ValueError(f"a page holds at least one row, not {limit}")
         conditions = [*window(table, start, end), *where]
         clauses = [sqlite_clause(table, conditions), duckdb_clause(table, conditions)]
+        bounds = _bounds(start, end)
         if cursor is not None:
             last = decode_cursor(table, cursor, newest_first=newest_first)
             forms = (list(last.values()), decoded(table, last))
@@ -97,7 +98,8 @@ class EmbeddedStore:
                 _both(clause, behind(table, last, newest_first=newest_first, values=form))
                 for clause, form in zip(clauses, forms, strict=True)
             ]
-        rows = self._first(table, limit + 1, clauses, _bounds(start, end), newest_first=newest_first)
+            bounds = narrowed(table, last, bounds, newest_first=newest_first)
+        rows = self._first(table, limit + 1, clauses, bounds, newest_first=newest_first)
         shown = rows.slice(0, limit)
         return Page(
             rows=shown, next=encode_cursor(table, shown, newest_first=newest_first) if len(rows) > limit else None
