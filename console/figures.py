@@ -81,7 +81,9 @@ class Money:
         return f"CNY {text}" if self.language == "en" else f"{text} 元"
 
     def short(self, value: Decimal | str | None) -> str:
-        """For a tile: in 万元 from ten thousand on, in Chinese only."""
-        if value is None or self.language == "en" or abs(Decimal(value)) < _WAN:
+        """For a tile: in 万元 (English: thousands) from ten thousand yuan on."""
+        if value is None or abs(Decimal(value)) < _WAN:
             return self.yuan(value)
+        if self.language == "en":
+            return f"CNY {Decimal(value) / 1000:,.1f} k"
         return f"{Decimal(value) / _WAN:,.2f} 万元"

@@ -30,7 +30,7 @@ class Column:
         choices: Values of a filter by choice, with their titles; a column without filters by text where ``searched``.
         searched: Whether ``q`` and a filter by text look into it.
         sortable: Whether the list can be ordered by it.
-        wide: Left out on narrow screens.
+        room: On which screens it is left out: ``wide`` below a tablet, ``extra`` below a large desktop.
         loose: May break into lines.
     """
 
@@ -41,7 +41,7 @@ class Column:
     choices: Sequence[tuple[str, str]] = ()
     searched: bool = False
     sortable: bool = True
-    wide: bool = False
+    room: Literal["", "wide", "extra"] = ""
     loose: bool = False
 
     @property

@@ -61,7 +61,7 @@ BILLS = Table(
     empty="这个月还没有账单。导入用量和价目后用 yw bill draft 试算。",
     columns=(
         Column(key="month", title="账期", kind="code"),
-        Column(key="organisation", title="委办局编号", kind="code", searched=True, wide=True),
+        Column(key="organisation", title="委办局编号", kind="code", searched=True, room="wide"),
         Column(key="organisation_name", title="委办局", href="/bills/{month}/{organisation}", searched=True),
         Column(key="tenants", title="租户数", kind="number"),
         Column(key="lines", title="明细行", kind="number"),

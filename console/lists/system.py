@@ -34,7 +34,7 @@ USERS = Table(
         Column(key="locked", title="锁定", kind="bool", choices=(("true", "是"), ("false", "否"))),
         Column(key="sessions", title="会话数", kind="number"),
         Column(key="login_at", title="上次登录", kind="instant"),
-        Column(key="password_at", title="口令更新", kind="instant", wide=True),
+        Column(key="password_at", title="口令更新", kind="instant", room="wide"),
     ),
 )
 
@@ -53,8 +53,8 @@ AUDIT_LOG = Table(
         Column(key="action", title="操作", kind="code", searched=True),
         Column(key="object", title="对象", kind="code", searched=True),
         Column(key="outcome", title="结果", kind="outcome", choices=words.choices(words.OUTCOME)),
-        Column(key="detail", title="详情", kind="pairs", sortable=False, loose=True, wide=True),
-        Column(key="chain", title="SM3 链值", kind="code", sortable=False, wide=True),
+        Column(key="detail", title="详情", kind="pairs", sortable=False, loose=True, room="wide"),
+        Column(key="chain", title="SM3 链值", kind="code", sortable=False, room="extra"),
     ),
 )
 

@@ -19,6 +19,7 @@ from records.instants import month_of
 router = APIRouter(include_in_schema=False)
 LoggedIn = Annotated[Visit, Depends(visiting(None))]
 _WORST, _NEWEST, _TOP = 12, 6, 8
+_SCREEN_NEWEST = 9
 
 
 @router.get("/")
@@ -30,15 +31,15 @@ def overview(visit: LoggedIn) -> HTMLResponse:
 @router.get("/screen")
 def screen(visit: LoggedIn) -> HTMLResponse:
     """The same for the wall, always dark."""
-    return visit.page("screen.html", **parts(visit))
+    return visit.page("screen.html", **parts(visit, newest=_SCREEN_NEWEST))
 
 
-def parts(visit: Visit) -> Mapping[str, Any]:
+def parts(visit: Visit, *, newest: int = _NEWEST) -> Mapping[str, Any]:
     """What both show; None where the visitor may not look."""
     return {
         "links": _links(visit),
-        "alerts": _newest(visit, Capability.ALERTS_READ),
-        "incidents": _newest(visit, Capability.INCIDENTS_READ),
+        "alerts": _newest(visit, Capability.ALERTS_READ, newest),
+        "incidents": _newest(visit, Capability.INCIDENTS_READ, newest),
         "spend": _spend(visit),
         "status": visit.deps.status() if visit.person.may(Capability.COLLECTORS_READ) else None,
     }
@@ -56,14 +57,14 @@ def _links(visit: Visit) -> Mapping[str, Any] | None:
     }
 
 
-def _newest(visit: Visit, capability: Capability) -> Mapping[str, Any] | None:
+def _newest(visit: Visit, capability: Capability, count: int) -> Mapping[str, Any] | None:
     scope = visit.scope_of(capability)
     if scope is None:
         return None
     alerts = capability is Capability.ALERTS_READ
     table = security.ALERTS if alerts else security.INCIDENTS
     source = (visit.deps.views.alerts if alerts else visit.deps.views.incidents)(scope)
-    newest = source.page(parse_query(table, {"limit": str(_NEWEST)}))
+    newest = source.page(parse_query(table, {"limit": str(count)}))
     fresh = source.page(parse_query(table, {"state": "new", "limit": "1"}))
     return {"rows": newest.rows, "new": fresh.total, "total": newest.total}
 
