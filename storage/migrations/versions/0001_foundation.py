@@ -1,5 +1,7 @@
 """The tables of the foundation."""
 
+# ruff: noqa: PLR0915 - one statement a table
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,6 +12,51 @@ down_revision = None
 
 
 def upgrade() -> None:
+
+    op.create_table(
+        "alert",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("rule_title", sa.Text(), nullable=False),
+        sa.Column("rule_title_zh", sa.Text(), nullable=True),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("attack", sa.JSON(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("entities", sa.JSON(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("root", sa.Text(), nullable=True),
+        sa.Column("org", sa.Text(), nullable=True),
+        sa.Column("incident", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
+    )
+    with op.batch_alter_table("alert", schema=None) as batch_op:
+        batch_op.create_index("ix_alert_incident", ["incident"], unique=False)
+        batch_op.create_index("ix_alert_key_last_at", ["key", "last_at"], unique=False)
+        batch_op.create_index("ix_alert_last_at_id", ["last_at", "id"], unique=False)
+
+    op.create_table(
+        "alert_entity",
+        sa.Column("alert", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("alert", "kind", name=op.f("pk_alert_entity")),
+    )
+    with op.batch_alter_table("alert_entity", schema=None) as batch_op:
+        batch_op.create_index("ix_alert_entity_kind_value", ["kind", "value"], unique=False)
+
+    op.create_table(
+        "alert_event",
+        sa.Column("alert", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("alert", "event", name=op.f("pk_alert_event")),
+    )
+    with op.batch_alter_table("alert_event", schema=None) as batch_op:
+        batch_op.create_index("ix_alert_event_event", ["event"], unique=False)
 
     op.create_table(
         "audit_log",
@@ -90,6 +137,32 @@ def upgrade() -> None:
         sa.Column("first_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("device", name=op.f("pk_device_answer")),
     )
+    op.create_table(
+        "incident",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("merged_into", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident")),
+    )
+    with op.batch_alter_table("incident", schema=None) as batch_op:
+        batch_op.create_index("ix_incident_opened_at_id", ["opened_at", "id"], unique=False)
+
+    op.create_table(
+        "incident_alert",
+        sa.Column("alert", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("alert", name=op.f("pk_incident_alert")),
+    )
+    with op.batch_alter_table("incident_alert", schema=None) as batch_op:
+        batch_op.create_index("ix_incident_alert_incident_position", ["incident", "position"], unique=False)
+
     op.create_table(
         "inventory_revision",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
