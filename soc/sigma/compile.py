@@ -16,7 +16,11 @@ from soc.sigma.text import Lowered, View, scalar
 
 Matcher = Callable[[Lowered, View], bool]  # lower-case texts, original values
 _COST = {Op.EQUAL: 0, Op.NULL: 0, Op.EXISTS: 0, Op.STARTS: 1, Op.ENDS: 1, Op.CONTAINS: 2}
-_GROUPED = {Op.EQUAL: "{value} in {wanted}", Op.STARTS: "{value}.startswith({wanted})", Op.ENDS: "{value}.endswith({wanted})"}
+_GROUPED = {
+    Op.EQUAL: "{value} in {wanted}",
+    Op.STARTS: "{value}.startswith({wanted})",
+    Op.ENDS: "{value}.endswith({wanted})",
+}
 
 
 def compile_condition(node: Node) -> Matcher:

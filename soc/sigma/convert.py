@@ -96,6 +96,7 @@ def head_of(document: Mapping[str, Any], parsed: Any, path: str) -> Head:
         attack=tuple(tag.removeprefix("attack.").upper() for tag in tags if _is_technique(tag)),
         path=path,
         suppress_seconds=int(own.get("suppress_seconds", 3600)),
+        alert=own.get("alert") is not False,
     )
 
 

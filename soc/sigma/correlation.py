@@ -86,6 +86,7 @@ def in_order(found: Sequence[Correlation], known: frozenset[str]) -> tuple[tuple
         ready |= {one.head.id for one in usable}
         waiting = [one for one in waiting if one.head.id not in ready]
     left = [
-        Unsupported(rule=one.head.id, path=one.head.path, why="listens to a rule that is not run, or to itself") for one in waiting
+        Unsupported(rule=one.head.id, path=one.head.path, why="listens to a rule that is not run, or to itself")
+        for one in waiting
     ]
     return tuple(kept), left

@@ -48,10 +48,14 @@ def read_sources(path: Path) -> Iterator[Source]:
     if path.is_dir():
         files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.name not in NOT_RULES)
         if not files:
-            raise UserError("no rule file (*.yml) below {path}", "name a folder of Sigma rules", where=str(path), path=path)
+            raise UserError(
+                "no rule file (*.yml) below {path}", "name a folder of Sigma rules", where=str(path), path=path
+            )
         yield from ((str(one), one.read_bytes()) for one in files)
     elif not path.is_file():
-        raise UserError("{path} does not exist", "name a rule file, a folder or an archive of them", where=str(path), path=path)
+        raise UserError(
+            "{path} does not exist", "name a rule file, a folder or an archive of them", where=str(path), path=path
+        )
     elif path.suffix in SUFFIXES:
         yield str(path), path.read_bytes()
     else:
@@ -62,8 +66,14 @@ def _read_archive(path: Path) -> Iterator[Source]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                names = (one for one in archive.infolist() if one.filename.endswith(SUFFIXES) and one.file_size <= BIGGEST_FILE)
-                yield from ((one.filename, archive.read(one)) for one in names if Path(one.filename).name not in NOT_RULES)
+                names = (
+                    one
+                    for one in archive.infolist()
+                    if one.filename.endswith(SUFFIXES) and one.file_size <= BIGGEST_FILE
+                )
+                yield from (
+                    (one.filename, archive.read(one)) for one in names if Path(one.filename).name not in NOT_RULES
+                )
             return
         with tarfile.open(path) as archive:
             for one in archive:
@@ -73,7 +83,11 @@ def _read_archive(path: Path) -> Iterator[Source]:
                     yield one.name, content.read()
     except (tarfile.TarError, zipfile.BadZipFile) as error:
         raise UserError(
-            "{path} is neither a rule file nor an archive: {reason}", "name a .yml file, a folder, a tar or a zip", where=str(path), path=path, reason=error
+            "{path} is neither a rule file nor an archive: {reason}",
+            "name a .yml file, a folder, a tar or a zip",
+            where=str(path),
+            path=path,
+            reason=error,
         ) from error
 
 
@@ -101,7 +115,9 @@ def _documents(path: str, content: bytes, unsupported: list[Unsupported]) -> lis
     try:
         found = list(yaml.load_all(content.decode("utf-8-sig"), _Loader))  # noqa: S506 - a SafeLoader that is stricter
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        unsupported.append(Unsupported(rule=path, path=path, why=f"not readable as YAML: {' '.join(str(error).split())}"))
+        unsupported.append(
+            Unsupported(rule=path, path=path, why=f"not readable as YAML: {' '.join(str(error).split())}")
+        )
         return []
     if not all(isinstance(one, dict) for one in found if one is not None):
         unsupported.append(Unsupported(rule=path, path=path, why="not a rule: the document is no mapping"))

@@ -144,7 +144,11 @@ class Prefilter:
         keywords = fields.pop(None, None)
         self.always = tuple(always)
         self.keywords = KeywordFilter(keywords) if keywords else None
-        self.fields = [(name, one.memory, one) for name in sorted(filter(None, fields)) for one in (FieldFilter(name, fields[name]),)]
+        self.fields = [
+            (name, one.memory, one)
+            for name in sorted(filter(None, fields))
+            for one in (FieldFilter(name, fields[name]),)
+        ]
 
     def candidates(self, view: View) -> set[int] | None:
         """Rules that the event may meet; None for none at all."""
@@ -153,7 +157,7 @@ class Prefilter:
             value = view.get(name)
             if value is None:
                 continue
-            rules = (memory.get(value) if type(value) is str else _of_other(one, value))
+            rules = memory.get(value) if type(value) is str else _of_other(one, value)
             if rules is None:
                 rules = one.remembered(value)
             if rules:

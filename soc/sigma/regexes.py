@@ -65,5 +65,7 @@ def _timed(rule: Regex) -> Search:
 @lru_cache(CACHE)
 def wildcard(parts: Parts, *, whole: bool) -> Search:
     """Match ``*`` and ``?`` on the whole value, or anywhere in it."""
-    body = "".join({Wild.MANY: ".*", Wild.ONE: "."}[part] if isinstance(part, Wild) else re2.escape(part) for part in parts)
+    body = "".join(
+        {Wild.MANY: ".*", Wild.ONE: "."}[part] if isinstance(part, Wild) else re2.escape(part) for part in parts
+    )
     return _linear(rf"(?s)\A{body}\z" if whole else rf"(?s){body}")

@@ -15,7 +15,9 @@ CHANNEL, EVENT_ID = "Channel", "EventID"
 LINUX_SYSMON = "linux-sysmon/operational"
 SYSMON = "microsoft-windows-sysmon/operational"
 
-SYSMON_CATEGORIES: dict[str, tuple[str, ...]] = {  # Sysmon's event ids, Microsoft Learn "Sysmon", and Sigma's categories
+SYSMON_CATEGORIES: dict[
+    str, tuple[str, ...]
+] = {  # Sysmon's event ids, Microsoft Learn "Sysmon", and Sigma's categories
     "1": ("process_creation",),
     "2": ("file_change",),
     "3": ("network_connection",),
@@ -60,7 +62,10 @@ class Source(NamedTuple):
 @lru_cache(8192)
 def windows_source(channel: object, event_id: object) -> Source:
     """The source of a record of a Windows event log, or of Sysmon for Linux, which names its channel so."""
-    name, number = text(channel).lower() if channel is not None else None, text(event_id) if event_id is not None else None
+    name, number = (
+        text(channel).lower() if channel is not None else None,
+        text(event_id) if event_id is not None else None,
+    )
     sysmon = name in {SYSMON, LINUX_SYSMON}
     categories = frozenset(SYSMON_CATEGORIES.get(number or "", ())) if sysmon else NONE
     product = "linux" if name == LINUX_SYSMON else "windows"

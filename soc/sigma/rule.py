@@ -27,7 +27,8 @@ class Head:
         title_zh: The title in Chinese, from ``yunwang: {title_zh: …}``.
         attack: ATT&CK technique ids, e.g. ``T1110.001``.
         path: File it came from.
-        suppress_seconds: How long a repetition raises the count of the same alert.
+        suppress_seconds: How long a repetition raises the count of the same alert, ``yunwang: {suppress_seconds: …}``.
+        alert: Whether it makes alerts at all, or only feeds correlations, ``yunwang: {alert: false}``.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Head:
     attack: tuple[str, ...] = ()
     path: str = ""
     suppress_seconds: int = 3600
+    alert: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,4 +99,5 @@ class RuleSet:
         """Ids of rules that only feed correlations and make no alert themselves."""
         quiet = {one for rule in self.correlations if not rule.generate for one in rule.rules}
         loud = {one for rule in self.correlations if rule.generate for one in rule.rules}
-        return frozenset(quiet - loud)
+        mute = {one.head.id for one in (*self.rules, *self.correlations) if not one.head.alert}
+        return frozenset((quiet - loud) | mute)
