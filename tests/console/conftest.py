@@ -1,4 +1,4 @@
-"""A console over made-up, deterministic data of the demo province; what the domain packages will give is faked in their shapes."""
+"""A console over made-up data of the demo province, in the shapes that the domain packages give."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from access import users
+from access import passwords, users
 from access.ownership import owners
+from access.passwords import hash_password
 from access.roles import Role
 from access.scope import Scope, owners_of_entities
 from access.tables import user_account
@@ -237,6 +238,18 @@ def fake_events(ids: Sequence[str]) -> list[Row]:
     ]
 
 
+@pytest.fixture(scope="session")
+def views(inventory: Inventory) -> Views:
+    return fake_views(inventory)
+
+
+@pytest.fixture(autouse=True)
+def quick_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id with the least cost: the tests log in hundreds of times."""
+    monkeypatch.setattr(passwords, "_hasher", passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords.dummy_hash.cache_clear()
+
+
 def fake_views(inventory: Inventory) -> Views:
     alerts = fake_alerts(inventory)
     incidents = fake_incidents(alerts)
@@ -323,12 +336,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def deps(engine: sa.Engine, inventory: Inventory, clock: Clock, tmp_path: Path) -> ConsoleDeps:
+def deps(engine: sa.Engine, inventory: Inventory, views: Views, clock: Clock, tmp_path: Path) -> ConsoleDeps:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     return ConsoleDeps(
         engine=engine,
         inventory=lambda: inventory,
-        views=fake_views(inventory),
+        views=views,
         status=lambda: STATUS,
         versions=lambda: {"links": "1"},
         ready=lambda: {"state": True, "records": True},
@@ -344,21 +357,16 @@ def app(deps: ConsoleDeps) -> FastAPI:
     return create_app(deps)
 
 
-_HASH: list[str] = []
-
-
 @pytest.fixture
 def add_user(engine: sa.Engine) -> Callable[..., None]:
-    """Make an account with roles; the slow hash is computed once a test run."""
-    from access.passwords import hash_password
-
-    if not _HASH:
-        _HASH.append(hash_password(PASSWORD))
+    """Make an account with roles."""
 
     def add(name: str, roles: Mapping[Role, Sequence[str] | None], *, must_change: bool = False) -> None:
         with writing(engine) as connection:
             values = {"name": name, "display_name": name, "must_change": must_change, "locked": False, "created_at": AT}
-            connection.execute(sa.insert(user_account).values(**values, password_hash=_HASH[0], password_at=AT))
+            connection.execute(
+                sa.insert(user_account).values(**values, password_hash=hash_password(PASSWORD), password_at=AT)
+            )
             for role, organisations in roles.items():
                 users.grant(connection, "test", name, role, AT, organisations=organisations)
 
