@@ -1,7 +1,7 @@
-"""Readings -> rates -> states: objects (polled values) a CPU-second. ``python bench/link_rates.py [--series N] [--rounds N]``.
+"""Readings -> rates -> states: samples and objects (polled values) a CPU-second. ``python bench/link_rates.py``.
 
-Three figures: the vectorised judgement alone, the consumer end to end (Arrow in, Arrow and state rows out), and a history fed in.
-The peer in each ratio is the scalar oracle of the tests on the same readings.
+Three figures: the judgement alone, the consumer end to end (Arrow in, Arrow rows and state tables out), and a history
+fed in. The peer of the first and the last is the scalar oracle of the tests, on readings of the same kind.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import pyarrow as pa
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent / "tests" / "link_health")]
 
-from oracle import Oracle, Reading
+from oracle import Oracle, Reading  # noqa: E402 - after the path is set
 
-from inventory.model import Device, End, Inventory, Link, Role, Tier
-from link_health.columns import Columns
-from link_health.consumer import LinkConsumer
-from link_health.history import rates_of_history
-from link_health.rates import Context, compute_rates
-from records.schemas import READINGS
-from records.spool import Entry, Kind, Position
-from storage.state import metadata, open_state, writing
+from inventory.model import Device, End, Inventory, Link, Role, Tier  # noqa: E402 - after the path is set
+from link_health.columns import Columns  # noqa: E402 - after the path is set
+from link_health.consumer import LinkConsumer  # noqa: E402 - after the path is set
+from link_health.history import rates_of_history  # noqa: E402 - after the path is set
+from link_health.rates import Context, compute_rates  # noqa: E402 - after the path is set
+from records.schemas import READINGS  # noqa: E402 - after the path is set
+from records.spool import Entry, Kind, Position  # noqa: E402 - after the path is set
+from storage.state import metadata, open_state, writing  # noqa: E402 - after the path is set
 
 T = 60
 START = datetime(2026, 3, 1, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000
-VALUES = 7  # polled values that a reading's rate and state rest on: uptime, two octet counters, two states, speed, discontinuity
+VALUES = 7  # of a reading: uptime, octets in and out, two states, speed, discontinuity
 
 
 def columns(series: int, steps: np.ndarray) -> Columns:
@@ -94,8 +94,8 @@ def entries(inventory: Inventory, step: int) -> list[tuple[Position, Entry]]:
     count = len(keys)
     constant = {
         "run": "r", "status": "ok", "if_index": 1, "discontinuity_ticks": 0, "counter_bits": 64, "oper_status": 1,
-        "admin_status": 1, "speed_bps": 10**10, "elapsed_ns": step * T * 10**9 + 1, "uptime_ticks": 10**6 + step * T * 100,
-        "in_octets": step * T * 10**7, "out_octets": step * T * 10**6,
+        "admin_status": 1, "speed_bps": 10**10, "elapsed_ns": step * T * 10**9 + 1,
+        "uptime_ticks": 10**6 + step * T * 100, "in_octets": step * T * 10**7, "out_octets": step * T * 10**6,
     }  # fmt: skip
     arrays = {
         "device": pa.array([device for device, _ in keys]),
@@ -161,12 +161,11 @@ def main() -> None:
     print(f"rates: {fast:,.0f} samples/CPU-s, oracle {slow:,.0f}, ratio {fast / slow:.0f}")
     for links in (268, 5000):
         rate = bench_consumer(links, chosen.rounds)
-        print(
-            f"consumer, {links} links: {rate:,.0f} samples/CPU-s = {rate * VALUES:,.0f} objects/CPU-s, ratio {rate / slow:.1f}"
-        )
+        print(f"consumer, {links} links: {rate:,.0f} samples/CPU-s = {rate * VALUES:,.0f} objects/CPU-s")
     rate, seconds = bench_history(268, chosen.steps)
     print(
-        f"history, 268 links x 2 x {chosen.steps} steps: {seconds:.1f} CPU-s, {rate:,.0f} samples/CPU-s, ratio {rate / slow:.0f}"
+        f"history, 268 links x 2 x {chosen.steps} steps: {seconds:.1f} CPU-s, {rate:,.0f} samples/CPU-s, "
+        f"ratio {rate / slow:.0f}"
     )
 
 

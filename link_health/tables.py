@@ -24,7 +24,7 @@ link_state = sa.Table(
     sa.Column("flapping", sa.Boolean, nullable=False),
     sa.Column("finding", sa.Boolean, nullable=False),  # a quality finding is open
     sa.Column("root", sa.Text),
-    sa.Column("a", sa.Text, nullable=False),  # EndRow.values as JSON: one text an end keeps the worker quick
+    sa.Column("a", sa.Text, nullable=False),  # EndRow.values as JSON: quick to write
     sa.Column("b", sa.Text, nullable=False),
 )
 

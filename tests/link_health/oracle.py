@@ -60,7 +60,7 @@ class Oracle:
             return (one.elapsed - before.elapsed) // 1000, True  # type: ignore[operator]
         return one.at - before.at, False
 
-    def _judge(self, one: Reading) -> Row | None:
+    def _judge(self, one: Reading) -> Row | None:  # noqa: PLR0911 - as the rules are told, one after the other
         before = self.base
         if before is None:
             if not one.ok:
@@ -91,7 +91,7 @@ class Oracle:
         }
         self.base = replace(one, **carried)
 
-    def _length(self, before: Reading, one: Reading, local: int, same_run: bool) -> tuple[int, bool]:
+    def _length(self, before: Reading, one: Reading, local: int, same_run: bool) -> tuple[int, bool]:  # noqa: FBT001 - plain
         if known(before.boots, one.boots) and before.boots != one.boots:
             return max(local, 1), True
         if not known(before.uptime, one.uptime):
@@ -118,7 +118,7 @@ class Oracle:
         assert one.octets is not None
         return one.bits == 64 and any(new < old for old, new in zip(before.octets, one.octets, strict=True))
 
-    def _rate(self, before: Reading, one: Reading, length: int, rebooted: bool) -> Row | None:
+    def _rate(self, before: Reading, one: Reading, length: int, rebooted: bool) -> Row | None:  # noqa: FBT001 - plain
         if rebooted or self._renewed(before, one):
             return Row(at=one.at, status="reset")
         assert before.octets is not None

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from inventory.model import (
+    Carrier,
     Device,
     End,
     Group,
@@ -31,7 +32,9 @@ GIGA = 10**9
 
 
 def device(name: str, region: str, role: Role) -> Device:
-    return Device(id=name, name=name, region=region, role=role, vendor="h3c", platform="hp_comware", address="127.0.0.1")
+    return Device(
+        id=name, name=name, region=region, role=role, vendor="h3c", platform="hp_comware", address="127.0.0.1"
+    )
 
 
 def link(name: str, a: str, b: str | None, group: str | None = None, contract: int = GIGA) -> Link:
@@ -48,6 +51,7 @@ PROVINCE = Inventory(
         Region(code="230100", name="哈尔滨市", level=RegionLevel.PREFECTURE, parent="230000"),
         Region(code="230109", name="松北区", level=RegionLevel.COUNTY, parent="230100"),
     ),
+    carriers=(Carrier(id="ctcc", name="中国电信"),),
     organisations=tuple(Organisation(id=name, name=name, region="230100") for name in ("finance", "tax")),
     devices=(
         device("core", "230000", Role.CORE),
@@ -70,7 +74,12 @@ PROVINCE = Inventory(
     ),
 )
 
-END_OF = {(end.device, end.interface): (one, mine) for one in PROVINCE.links for mine, end in (("a", one.a), ("b", one.b)) if end}
+END_OF = {
+    (end.device, end.interface): (one, mine)
+    for one in PROVINCE.links
+    for mine, end in (("a", one.a), ("b", one.b))
+    if end
+}
 
 
 def when(step: float) -> datetime:
@@ -85,7 +94,8 @@ def reading(name: str, interface: str, step: float, **changes: Any) -> dict[str,
         "device": name, "interface": interface, "at": when(step), "elapsed_ns": int(step * T * 10**9) + 1, "run": "r1",
         "status": "ok", "uptime_ticks": 10**6 + int(step * T * 100), "if_index": 1, "discontinuity_ticks": 0,
         "counter_bits": 64, "in_octets": 10**9 + (back if mine == "a" else forth),
-        "out_octets": 10**9 + (forth if mine == "a" else back), "oper_status": 1, "admin_status": 1, "speed_bps": 10**10,
+        "out_octets": 10**9 + (forth if mine == "a" else back), "oper_status": 1,
+        "admin_status": 1, "speed_bps": 10**10,
     }  # fmt: skip
     return plain | changes
 
@@ -110,14 +120,18 @@ def poll(step: float, *, mute: Iterable[str] = (), down: Iterable[tuple[str, str
 
 
 def payload_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    table = pa.Table.from_pylist([dict.fromkeys(READINGS.schema.names) | dict(row) for row in rows], schema=READINGS.schema)
+    table = pa.Table.from_pylist(
+        [dict.fromkeys(READINGS.schema.names) | dict(row) for row in rows], schema=READINGS.schema
+    )
     buffer = pa.BufferOutputStream()
     with pa.ipc.new_stream(buffer, table.schema) as writer:
         writer.write_table(table)
     return bytes(buffer.getvalue().to_pybytes())
 
 
-def batch_of(*rounds: Iterable[Mapping[str, Any]], offset: int = 0, partition: str = "collect") -> list[tuple[Position, Entry]]:
+def batch_of(
+    *rounds: Iterable[Mapping[str, Any]], offset: int = 0, partition: str = "collect"
+) -> list[tuple[Position, Entry]]:
     return [
         (
             Position(partition, offset + number),

@@ -64,7 +64,10 @@ class Bench:
             self.feed(poll(step, **changes), now=step + 0.01)
 
     def actions(self) -> list[tuple[str, str]]:
-        return [(one["event.action"], one.get("yw.link") or one.get("yw.group") or one["observer.name"]) for one in self.events]
+        return [
+            (one["event.action"], one.get("yw.link") or one.get("yw.group") or one["observer.name"])
+            for one in self.events
+        ]
 
     def rows(self, table: sa.Table) -> list[dict[str, Any]]:
         with self.state.connect() as connection:
@@ -83,9 +86,9 @@ def test_a_quiet_province_is_up_and_tells_nothing(bench: Bench) -> None:
     bench.poll(0, 3)
     assert bench.states() == {"up1": "up", "up2": "up", "down1": "up"}
     assert bench.events == []
-    assert {(row["in_bps"], row["out_bps"]) for key, row in bench.rates.items() if key[2] == when(3) and key[0] == "core"} == {
-        (40_000_000, 80_000_000)
-    }
+    assert {
+        (row["in_bps"], row["out_bps"]) for key, row in bench.rates.items() if key[2] == when(3) and key[0] == "core"
+    } == {(40_000_000, 80_000_000)}
     assert [(row["device"], row["answered_at"]) for row in bench.rows(device_answer)] == [
         (name, when(3)) for name in ("city", "core", "county")
     ]
@@ -147,7 +150,10 @@ def test_a_dead_device_is_the_root_of_what_lies_behind_it(bench: Bench) -> None:
     for step in range(3, 8):
         bench.feed(poll(step, mute=["city", "county"], down=[("core", "up1"), ("core", "up2")]), now=step + 0.01)
         bench.tick(step + 0.5)
-    roots = {(one["event.action"], one.get("yw.link") or one.get("observer.name")): one.get("yw.root") for one in bench.events}
+    roots = {
+        (one["event.action"], one.get("yw.link") or one.get("observer.name")): one.get("yw.root")
+        for one in bench.events
+    }
     assert roots["device_unreachable", "city"] is None
     assert roots["device_unreachable", "county"] == "city"
     assert roots["link_unknown", "down1"] == "city"
@@ -162,7 +168,10 @@ def test_a_single_uplink_that_was_cut_is_the_root(state: sa.Engine) -> None:
         rows = [row for row in poll(step, **dead) if row["interface"] != "to-up2"]  # type: ignore[arg-type]
         bench.feed(rows, now=step + 0.01)
         bench.tick(step + 0.5)
-    roots = {(one["event.action"], one.get("yw.link") or one.get("observer.name")): one.get("yw.root") for one in bench.events}
+    roots = {
+        (one["event.action"], one.get("yw.link") or one.get("observer.name")): one.get("yw.root")
+        for one in bench.events
+    }
     assert roots["link_down", "up1"] is None
     assert roots["device_unreachable", "city"] == roots["device_unreachable", "county"] == "up1"
     assert roots["link_unknown", "down1"] == "up1"
@@ -208,13 +217,25 @@ def test_flapping_is_told_once_and_marks_its_events(bench: Bench) -> None:
     for step in range(1, 9):
         bench.poll(step, step, down=cut if step % 2 else [])
     flapping = [one for one in bench.events if one["event.action"] == "link_flapping"]
-    assert [(one["@timestamp"], one["yw.link"]) for one in flapping] == [("2026-03-01T00:04:00Z", "up1")] * 2  # two organisations
-    assert [one["yw.flapping"] for one in bench.events if one["event.action"] == "link_down"][::2] == [False, False, True, True]
+    assert [(one["@timestamp"], one["yw.link"]) for one in flapping] == [
+        ("2026-03-01T00:04:00Z", "up1")
+    ] * 2  # two organisations
+    assert [one["yw.flapping"] for one in bench.events if one["event.action"] == "link_down"][::2] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_an_implausible_rate_is_a_finding_and_degrades_until_the_next_good_one(bench: Bench) -> None:
     bench.poll(0, 2)
-    jump = [row | {"in_octets": row["in_octets"] + 10**12} if row["device"] == "core" and row["interface"] == "to-up1" else row for row in poll(3)]
+    jump = [
+        row | {"in_octets": row["in_octets"] + 10**12}
+        if row["device"] == "core" and row["interface"] == "to-up1"
+        else row
+        for row in poll(3)
+    ]
     bench.feed(jump, now=3)
     assert bench.states()["up1"] == "degraded"
     row = bench.rates["core", "to-up1", when(3)]
@@ -223,7 +244,15 @@ def test_an_implausible_rate_is_a_finding_and_degrades_until_the_next_good_one(b
     assert [(one["kind"], one["link"], one["raw_in_bps"], one["closed_at"]) for one in found] == [
         ("implausible", "up1", row["raw_in_bps"], None)
     ]
-    grown = [[one | {"in_octets": one["in_octets"] + 10**12} if one["interface"] == "to-up1" and one["device"] == "core" else one for one in poll(step)] for step in (4, 5)]
+    grown = [
+        [
+            one | {"in_octets": one["in_octets"] + 10**12}
+            if one["interface"] == "to-up1" and one["device"] == "core"
+            else one
+            for one in poll(step)
+        ]
+        for step in (4, 5)
+    ]
     bench.feed(*grown, now=5)
     assert bench.states()["up1"] == "up"
     assert bench.rows(quality_finding)[0]["closed_at"] == when(4)
@@ -233,12 +262,16 @@ def test_an_implausible_rate_is_a_finding_and_degrades_until_the_next_good_one(b
 def test_two_ends_that_count_differently_are_a_finding(bench: Bench) -> None:
     def lossy(step: int) -> list[dict[str, Any]]:
         return [
-            row | {"in_octets": 10**9 + int(step * T * 10**7 * 0.97)} if (row["device"], row["interface"]) == ("city", "to-up2") else row
+            row | {"in_octets": 10**9 + int(step * T * 10**7 * 0.97)}
+            if (row["device"], row["interface"]) == ("city", "to-up2")
+            else row
             for row in poll(step)
         ]
 
     bench.feed(*[lossy(step) for step in range(125)], now=125)
-    assert [(one["kind"], one["link"], one["opened_at"]) for one in bench.rows(quality_finding)] == [("mismatch", "up2", when(60))]
+    assert [(one["kind"], one["link"], one["opened_at"]) for one in bench.rows(quality_finding)] == [
+        ("mismatch", "up2", when(60))
+    ]
 
 
 def test_inventory_changes_follow(bench: Bench) -> None:
@@ -277,7 +310,9 @@ def test_a_restart_that_repeats_any_part_changes_nothing(tmp_path: Path, told: l
         metadata.create_all(engine)
         bench = Bench(engine)
         for step, rows in enumerate(rounds):
-            if step == crash:  # the batch is judged, its rows and events are out, then the process dies before the commit
+            if (
+                step == crash
+            ):  # the batch is judged, its rows and events are out, then the process dies before the commit
                 lost = bench.consumer.process(batch_of(rows), when(step))
                 bench.perform(Step(rows=lost.rows, events=lost.events))
                 bench.restart()

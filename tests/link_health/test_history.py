@@ -39,7 +39,12 @@ def told(faults: list[list[str]], steps: int) -> list[list[Reading]]:
         row = []
         for step in range(steps):
             now = to_us(START) + (1435 + step) * T * US  # crosses midnight after five steps
-            plain = Reading(at=now, elapsed=now * 1000, uptime=(now // 10_000) % 2**32, octets=(step * 10**6 * (number + 1), step * 10**5))
+            plain = Reading(
+                at=now,
+                elapsed=now * 1000,
+                uptime=(now // 10_000) % 2**32,
+                octets=(step * 10**6 * (number + 1), step * 10**5),
+            )
             fault = faults[number][step] if step < len(faults[number]) else ""
             changes = {
                 "fail": {"ok": False, "octets": None, "uptime": None, "oper": 0},
@@ -55,7 +60,14 @@ def told(faults: list[list[str]], steps: int) -> list[list[Reading]]:
     return table
 
 
-faults = st.lists(st.lists(st.sampled_from([""] * 8 + ["fail", "fail", "partial", "down", "reset", "same", "noindex", "index"]), max_size=12), min_size=6, max_size=6)
+faults = st.lists(
+    st.lists(
+        st.sampled_from([""] * 8 + ["fail", "fail", "partial", "down", "reset", "same", "noindex", "index"]),
+        max_size=12,
+    ),
+    min_size=6,
+    max_size=6,
+)
 
 
 @settings(max_examples=40, deadline=None)

@@ -19,13 +19,18 @@ Sample = tuple[int, int, int, int, int]  # end in us after the grid's start, len
 
 
 def rates_of(samples: list[Sample]) -> Rates:
-    columns = [np.array(values, np.int64) for values in zip(*samples, strict=True)] if samples else [np.zeros(0, np.int64)] * 5
+    columns = (
+        [np.array(values, np.int64) for values in zip(*samples, strict=True)]
+        if samples
+        else [np.zeros(0, np.int64)] * 5
+    )
     end, length, rate_in, rate_out, status = columns
     null = np.full(len(end), -1, np.int64)
     shown, raw = np.isin(status, (OK, INTERPOLATED)), status == MISSING
     yes = np.ones(len(end), np.bool_)
     return Rates(
-        at_us=GRID.start_us + end, length_us=length, status=status, oper=yes.astype(np.int64), emit=yes, stale=~yes, seed=yes,
+        at_us=GRID.start_us + end, length_us=length, status=status, oper=yes.astype(np.int64), emit=yes, stale=~yes,
+        seed=yes,
         clock=~yes, in_bps=np.where(shown, rate_in, null), out_bps=np.where(shown, rate_out, null),
         raw_in_bps=np.where(raw, rate_in, null), raw_out_bps=np.where(raw, rate_out, null),
     )  # fmt: skip
@@ -56,7 +61,9 @@ def oracle_bins(samples: list[Sample], grid: Grid = GRID) -> list[tuple[str, int
         if not real and covered * 2 < grid.length_us:
             found.append(("missing", -1, -1))
             continue
-        means = [int((Fraction(sum(one[0] * one[side] for one in used), covered) + Fraction(1, 2)) // 1) for side in (1, 2)]
+        means = [
+            int((Fraction(sum(one[0] * one[side] for one in used), covered) + Fraction(1, 2)) // 1) for side in (1, 2)
+        ]
         found.append(("real" if real else "interpolated", *means))
     return without_long_runs(found)
 
@@ -115,7 +122,14 @@ def figure(told: list[Sample], *, running: bool = False) -> Percentile:
 
 def test_a_whole_month_is_complete_and_bills_the_larger_direction() -> None:
     assert figure(minutes(1, 60)) == Percentile(
-        p95_in_bps=1000, p95_out_bps=2000, billed_bps=2000, samples=12, interpolated=0, missing=0, completeness=1.0, provisional=False
+        p95_in_bps=1000,
+        p95_out_bps=2000,
+        billed_bps=2000,
+        samples=12,
+        interpolated=0,
+        missing=0,
+        completeness=1.0,
+        provisional=False,
     )
 
 
@@ -125,7 +139,14 @@ def test_a_running_month_is_provisional() -> None:
 
 def test_without_a_complete_bin_there_is_no_figure() -> None:
     assert figure(minutes(1, 3)) == Percentile(
-        p95_in_bps=None, p95_out_bps=None, billed_bps=None, samples=0, interpolated=1, missing=11, completeness=0.0, provisional=True
+        p95_in_bps=None,
+        p95_out_bps=None,
+        billed_bps=None,
+        samples=0,
+        interpolated=1,
+        missing=11,
+        completeness=0.0,
+        provisional=True,
     )
     assert percentile(bins_of([], Grid(start_us=0, length_us=300 * S, count=0)), 0, running=True).samples == 0
 

@@ -83,7 +83,11 @@ def test_counter32_wrapped_once() -> None:
 def test_counter32_that_may_have_wrapped_twice_is_unknown() -> None:
     start = 2**32 - 1000
     seconds = 2**32 * 8 * 9 // 10 / 10**8  # 309 s for a port of 100 Mbit/s
-    readings = [narrow(0, start), narrow(seconds / 60 + 0.1, start + 2 * 2**32 + 5), narrow(seconds / 60 + 1.1, start + 5 + STEP)]
+    readings = [
+        narrow(0, start),
+        narrow(seconds / 60 + 0.1, start + 2 * 2**32 + 5),
+        narrow(seconds / 60 + 1.1, start + 5 + STEP),
+    ]
     assert seen(*readings) == [FIRST, ("unknown", None), GOOD]
 
 
@@ -172,7 +176,7 @@ def test_far_end_decides_about_cached_counters() -> None:
 
 
 def test_partial_get_keeps_the_base() -> None:
-    assert seen(at(0), at(1, octets=None) , at(2)) == [FIRST, ("unknown", None), ("interpolated", BPS)]
+    assert seen(at(0), at(1, octets=None), at(2)) == [FIRST, ("unknown", None), ("interpolated", BPS)]
 
 
 def test_wall_clock_step_of_the_poller_changes_no_rate() -> None:
@@ -187,7 +191,9 @@ def test_new_poller_process_trusts_the_agent_over_the_wall() -> None:
 
 
 def test_wall_put_back_between_two_runs_starts_anew_instead_of_waiting() -> None:
-    other = [at(step, run=2, elapsed=int(step) * T * 1000, at=10**15 - 3600 * SECOND + int(step) * T) for step in (1, 2)]
+    other = [
+        at(step, run=2, elapsed=int(step) * T * 1000, at=10**15 - 3600 * SECOND + int(step) * T) for step in (1, 2)
+    ]
     assert seen(at(0), *other) == [FIRST, ("reset", None), GOOD]
 
 
@@ -196,7 +202,10 @@ def test_an_agent_whose_clock_runs_wrong_is_measured_by_ours_and_flagged() -> No
     series = Series()
     where = series.numbers([("d", "i")])
     rates = [series.absorb(where, columns_of([one]), T) for one in slow][1]
-    assert (row_of(rates, 0), bool(rates.clock[0])) == (Row(at=10**15 + T, status="ok", length=T, rates=(BPS, BPS // 2)), True)
+    assert (row_of(rates, 0), bool(rates.clock[0])) == (
+        Row(at=10**15 + T, status="ok", length=T, rates=(BPS, BPS // 2)),
+        True,
+    )
 
 
 def test_a_late_answer_is_measured_by_the_agents_clock() -> None:
@@ -214,7 +223,9 @@ def test_year_long_gap_overflows_nothing() -> None:
     st.lists(st.tuples(st.integers(0, 2**60 - 1), st.integers(1, LONGEST_US)), min_size=1, max_size=20),
 )
 def test_bits_per_second_is_exact(pairs: list[tuple[int, int]]) -> None:
-    octets, lengths = (np.array(values, kind) for values, kind in zip(zip(*pairs, strict=True), (np.uint64, np.int64), strict=True))
+    octets, lengths = (
+        np.array(values, kind) for values, kind in zip(zip(*pairs, strict=True), (np.uint64, np.int64), strict=True)
+    )
     exact = [(2 * one * 8_000_000 + length) // (2 * length) for one, length in pairs]
     small = [rate if rate // SECOND < (2**63 - 1) // SECOND else 2**63 - 1 for rate in exact]
     assert bits_per_second(octets, lengths).tolist() == small
@@ -222,7 +233,9 @@ def test_bits_per_second_is_exact(pairs: list[tuple[int, int]]) -> None:
 
 readings = st.fixed_dictionaries(
     {
-        "gap": st.sampled_from([0, 1, SECOND, T // 2, T, T, T, T + 3 * SECOND, 2 * T, 3 * T, 5 * T, 400 * T, -T, -5 * T]),
+        "gap": st.sampled_from(
+            [0, 1, SECOND, T // 2, T, T, T, T + 3 * SECOND, 2 * T, 3 * T, 5 * T, 400 * T, -T, -5 * T]
+        ),
         "drift": st.sampled_from([0, 0, 0, 0, 1, 300, -300, -5000, 10**6]),
         "octets": st.tuples(*[st.sampled_from([0, 0, 1, 9_999, STEP, 2**31, 2**33, -50, -(2**30)])] * 2),
         "reboot": st.sampled_from([False] * 9 + [True]),

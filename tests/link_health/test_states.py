@@ -36,7 +36,9 @@ def end(age: int | None, oper: int = 1, rates: tuple[int, int] | None = (5, 7)) 
     if age is None:
         return EndView()
     at = 1000 * T - age
-    return EndView(answered_us=at, oper=oper, figure_us=at, in_bps=rates[0] if rates else None, out_bps=rates[1] if rates else None)
+    return EndView(
+        answered_us=at, oper=oper, figure_us=at, in_bps=rates[0] if rates else None, out_bps=rates[1] if rates else None
+    )
 
 
 SILENT = end(2 * T + 1_000_001)
@@ -60,7 +62,9 @@ SILENT = end(2 * T + 1_000_001)
         pytest.param(end(0, 3), end(0), False, DOWN, (5, 7), id="a port in testing carries nothing"),
         pytest.param(end(0, 5), end(None), False, UNKNOWN, (None, None), id="dormant is neither"),
         pytest.param(end(0, 1, None), end(0), False, UP, (None, None), id="after a reset no figure, and none of b"),
-        pytest.param(end(-3600_000_000), end(None), False, UNKNOWN, (None, None), id="an answer from a wrong future is none"),
+        pytest.param(
+            end(-3600_000_000), end(None), False, UNKNOWN, (None, None), id="an answer from a wrong future is none"
+        ),
     ],
 )
 def test_link(a: EndView, b: EndView, finding: bool, state: LinkState, figures: tuple[int | None, int | None]) -> None:  # noqa: FBT001 - a table
@@ -137,7 +141,12 @@ def second(first: int, last: int, state: LinkState) -> Stay:
 def test_availability_leaves_out_maintenance_and_the_unknown() -> None:
     history = [second(0, 700, UP), second(700, 800, DOWN), second(800, 900, UNKNOWN), second(900, 1000, DEGRADED)]
     told = compute_sla(history, [(750 * 10**6, 790 * 10**6)])
-    assert (told.availability, told.down_seconds, told.excluded_seconds, told.unknown_seconds) == (round(800 / 860, 6), 60, 40, 100)
+    assert (told.availability, told.down_seconds, told.excluded_seconds, told.unknown_seconds) == (
+        round(800 / 860, 6),
+        60,
+        40,
+        100,
+    )
     assert [(one.start_us // 10**6, one.end_us // 10**6) for one in told.outages] == [(700, 750), (790, 800)]
     assert compute_sla([second(0, 10, UNKNOWN)], []).availability is None
 
@@ -146,7 +155,9 @@ START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, 08:00 in Shanghai
 
 
 def window(rule: str | None, **changes: object) -> Maintenance:
-    plain = Maintenance(id="m", scope={"links": ("up1",)}, start=START, end=START + timedelta(hours=2), rrule=rule, agreed=True)
+    plain = Maintenance(
+        id="m", scope={"links": ("up1",)}, start=START, end=START + timedelta(hours=2), rrule=rule, agreed=True
+    )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -167,7 +178,9 @@ def test_recurrence(rule: str | None, days: list[int]) -> None:
     assert found == [to_us(START + timedelta(days=day)) for day in days]
 
 
-@pytest.mark.parametrize("rule", ["FREQ=YEARLY", "FREQ=DAILY;BYSETPOS=1", "FREQ=DAILY;COUNT=x", "FREQ=WEEKLY;BYDAY=1MO", "nonsense"])
+@pytest.mark.parametrize(
+    "rule", ["FREQ=YEARLY", "FREQ=DAILY;BYSETPOS=1", "FREQ=DAILY;COUNT=x", "FREQ=WEEKLY;BYDAY=1MO", "nonsense"]
+)
 def test_a_rule_that_is_not_understood_says_so(rule: str) -> None:
     with pytest.raises(UserError, match="not understood"):
         parse_rule(rule, "m")
@@ -199,11 +212,29 @@ GRAPH = topology(PROVINCE)
 @pytest.mark.parametrize(
     ("silent", "down", "devices", "links"),
     [
-        pytest.param({"city"}, set(), {}, {"up1": "city", "up2": "city", "down1": "city"}, id="a living path leads to it: it failed"),
+        pytest.param(
+            {"city"},
+            set(),
+            {},
+            {"up1": "city", "up2": "city", "down1": "city"},
+            id="a living path leads to it: it failed",
+        ),
         pytest.param({"city", "county"}, set(), {"county": "city"}, {"down1": "city"}, id="behind a dead parent"),
         pytest.param({"county"}, {"down1"}, {"county": "down1"}, {"down1": None}, id="behind its cut uplink"),
-        pytest.param({"city", "county"}, {"up1", "up2"}, {"county": "city"}, {"up1": "city", "down1": "city"}, id="all links to it fell"),
-        pytest.param({"core", "city", "county"}, set(), {"city": "core", "county": "core"}, {"down1": "core"}, id="the root itself"),
+        pytest.param(
+            {"city", "county"},
+            {"up1", "up2"},
+            {"county": "city"},
+            {"up1": "city", "down1": "city"},
+            id="all links to it fell",
+        ),
+        pytest.param(
+            {"core", "city", "county"},
+            set(),
+            {"city": "core", "county": "core"},
+            {"down1": "core"},
+            id="the root itself",
+        ),
         pytest.param(set(), {"up1"}, {}, {"up1": None}, id="a cut with living ends has no root"),
     ],
 )
