@@ -21,6 +21,9 @@ GM_DATA, GM_SIGNED = "1.2.156.10197.6.1.4.2.1", "1.2.156.10197.6.1.4.2.2"
 PKCS7_DATA, PKCS7_SIGNED = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
 CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
 
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What asn1crypto raises on hostile input, its own slips included: a REAL has no ``native``, for one."""
+
 
 class AlgorithmIdentifier(core.Sequence):  # type: ignore[misc]  # asn1crypto ships no types
     """An algorithm, its parameters absent, NULL or anything."""

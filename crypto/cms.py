@@ -114,7 +114,7 @@ def read_signer(data: bytes, p7s: bytes, anchors: Sequence[Certificate]) -> Sign
         parsed = _parse(p7s)
     except VerificationFailed:
         raise
-    except (CryptoError, ValueError, TypeError, KeyError, OverflowError) as error:
+    except (CryptoError, *asn1.MALFORMED) as error:
         raise VerificationFailed("the signature file is malformed ({error})", _NEXT, error=error) from None
     if not hmac.compare_digest(parsed.digest, sm3(data)):
         raise DigestMismatch("the data were changed after signing", _NEXT)

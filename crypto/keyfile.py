@@ -24,6 +24,7 @@ ROUNDS = 210_000
 MAX_ROUNDS = 10_000_000
 BLOCK_BYTES = 16
 SALT_BYTES = 16
+EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 ENCRYPTED, PLAIN, PUBLIC = "ENCRYPTED PRIVATE KEY", "PRIVATE KEY", "PUBLIC KEY"
 _NEXT = "give a PKCS#8 key in PEM as `yw crypto keygen` writes it"
 
@@ -65,10 +66,18 @@ def load_private_key(data: bytes, passphrase: Secret | None) -> PrivateKey:
     if label == ENCRYPTED:
         if passphrase is None:
             raise CryptoError("the key is encrypted and no passphrase is given", "give --passphrase-file FILE")
-        body = _open(body, passphrase)
-    elif label != PLAIN:
+        return _opened_key(_open(body, passphrase))
+    if label != PLAIN:
         raise InvalidEncoding("PEM block {label} is no private key", _NEXT, label=label)
-    return _private_key(body)
+    return _private_key(body, sealed=False)
+
+
+def _opened_key(plain: bytes) -> PrivateKey:
+    """What was sealed; whatever is wrong with it now is told as a wrong passphrase, for it may be one."""
+    try:
+        return _private_key(plain, sealed=True)
+    except (InvalidEncoding, InvalidKey):
+        raise AuthenticationFailed from None
 
 
 def public_key_pem(key: PublicKey) -> bytes:
@@ -84,21 +93,38 @@ def load_public_key(data: bytes) -> PublicKey:
     return PublicKey.from_spki(body)
 
 
-def _private_key(body: bytes) -> PrivateKey:
-    """From a DER PrivateKeyInfo on the SM2 curve."""
+def _private_key(body: bytes, *, sealed: bool) -> PrivateKey:
+    """From a DER PrivateKeyInfo on the SM2 curve; the public half must be there if it was sealed.
+
+    CBC has no tag: a changed ciphertext shows only where the scalar no longer fits the public half beside it.
+    """
     try:
         der.check(body)
         info = _PrivateKeyInfo.load(body, strict=True)
         inner = _EcPrivateKey.load(info["key"].native, strict=True)
         scalar, point = inner["scalar"].native, inner["point"].native
         curves = {info["algorithm"]["curve"].dotted, inner["curve"].dotted if inner["curve"] else curve.CURVE_OID}
-    except (InvalidEncoding, ValueError, TypeError):
-        raise InvalidEncoding("the private key is no DER PrivateKeyInfo on an elliptic curve", _NEXT) from None
+        sound = _encode(info, inner) == body and (point is not None or not sealed)
+    except (InvalidEncoding, *asn1.MALFORMED):
+        sound = False
+    if not sound:
+        raise InvalidEncoding("the private key is no DER PrivateKeyInfo on an elliptic curve", _NEXT)
     if curves != {curve.CURVE_OID}:
         raise InvalidKey(
             "the private key is on another curve than SM2", "generate an SM2 key: yw crypto keygen --out KEY.pem"
         )
     return PrivateKey.from_scalar(scalar, point)
+
+
+def _encode(info: Any, inner: Any) -> bytes:
+    """The one encoding of what was understood: anything else in the file makes it differ."""
+    key: dict[str, Any] = {"version": 1, "scalar": inner["scalar"].native}
+    if inner["curve"]:
+        key["curve"] = inner["curve"].dotted
+    if inner["point"].native is not None:
+        key["point"] = inner["point"].native
+    algorithm = {"algorithm": EC_PUBLIC_KEY, "curve": info["algorithm"]["curve"].dotted}
+    return bytes(_PrivateKeyInfo({"version": 0, "algorithm": algorithm, "key": _EcPrivateKey(key).dump()}).dump())
 
 
 def _seal(plain: bytes, passphrase: Secret, rounds: int, prf: str) -> bytes:
@@ -146,7 +172,7 @@ def _parameters(body: bytes) -> tuple[bytes, int, bytes, bytes]:
             BLOCK_BYTES,
         )
         salt, rounds, iv, data = inner["salt"].native, inner["rounds"].native, cipher["iv"].native, info["data"].native
-    except (ValueError, TypeError):
+    except asn1.MALFORMED:
         raise InvalidEncoding("the encrypted key is not PBES2 with PBKDF2-HMAC-SM3 and SM4-CBC", _NEXT) from None
     _check_scheme(names, sm3=sm3, rounds=rounds, iv=iv)
     return salt, rounds, iv, data
