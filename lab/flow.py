@@ -8,8 +8,9 @@ differ by a factor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from itertools import accumulate, cycle
 from operator import mul
 
@@ -29,7 +30,8 @@ SLOT = SLOT_SECONDS * SECOND
 LONG, LONG_PERCENT = 300 * SECOND, 20  # slots of the slow unrest, and how far it goes from the base rate
 SHORT, SHORT_PERCENT = 30 * SECOND, 9
 DAYS = 4_000  # how far the table of days reaches: to the end of 2035
-_SHARES = 1_000  # of FULL and of a day's factor
+SCALE = FULL * 100  # octets/s at the busiest time of an ordinary day for a ``scale`` of 1
+SEQUENCES = 64  # different courses of busy and calm days
 _LOW_64 = 2**64 - 1
 
 
@@ -47,10 +49,36 @@ def mix_many(numbers: npt.NDArray[np.uint64]) -> Whole:
     return ((numbers ^ (numbers >> np.uint64(31))) >> np.uint64(33)).astype(np.int64)
 
 
-@lru_cache(maxsize=1024)
-def _factors(seed: int) -> list[int]:
-    found: list[int] = (900 + mix_many(seed + 3 * np.arange(DAYS, dtype=np.uint64)) % 201).tolist()
-    return found
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What flows of one tier and one sequence of days share, for a ``scale`` of 1.
+
+    Attributes:
+        units: Weekday and slot to octets/s for each hundredth of a day's factor.
+        slots: Weekday and slot to the octets from midnight to its begin, for each hundredth.
+        factors: Day to hundredths, 90 to 110.
+        days: Day to the octets before it.
+        arrays: The same four for many instants at once.
+    """
+
+    units: Sequence[Sequence[int]]
+    slots: Sequence[Sequence[int]]
+    factors: Sequence[int]
+    days: Sequence[int]
+    arrays: tuple[Whole, Whole, Whole, Whole]
+
+
+@cache
+def _tables(tier: Tier, sequence: int) -> _Tables:
+    units = week(tier)
+    slots = [[share * SLOT_SECONDS for share in accumulate(day, initial=0)] for day in units]
+    numbers = mix_many(np.arange(sequence * DAYS, (sequence + 1) * DAYS, dtype=np.uint64) + np.uint64(2**40))
+    factors: list[int] = (90 + numbers % 21).tolist()
+    whole = [day[SLOTS_OF_DAY] for day in slots]
+    ordered = whole[ORIGIN_WEEKDAY:] + whole[:ORIGIN_WEEKDAY]
+    days = list(accumulate(map(mul, factors, cycle(ordered)), initial=0))
+    first, second, third, fourth = (np.array(table, dtype=np.int64) for table in (units, slots, factors, days))
+    return _Tables(units, slots, factors, days, (first, second, third, fourth))
 
 
 @dataclass(frozen=True)
@@ -60,34 +88,16 @@ class Flow:
     Attributes:
         seed: 62-bit number that makes this flow unlike others.
         tier: Whose week it follows.
-        peak: Octets/s in the busiest ten minutes of an ordinary day, at least 1.
+        scale: Octets/s for each share of ``FULL`` and each hundredth of a day's factor, at least 1.
     """
 
     seed: int
     tier: Tier
-    peak: int
+    scale: int
 
     @cached_property
-    def _units(self) -> list[list[int]]:
-        """Weekday and slot to octets/s for each thousandth of a day's factor."""
-        return [[max(1, self.peak * share // (FULL * _SHARES)) for share in day] for day in week(self.tier)]
-
-    @cached_property
-    def _slots(self) -> list[list[int]]:
-        """Weekday and slot to the octets from midnight to its begin, for each thousandth of the factor."""
-        return [[units * SLOT_SECONDS for units in accumulate(day, initial=0)] for day in self._units]
-
-    @cached_property
-    def _factors(self) -> list[int]:
-        """Day to thousandths, 900 to 1100."""
-        return _factors(self.seed)
-
-    @cached_property
-    def _days(self) -> list[int]:
-        """Day to the octets before it."""
-        whole = [day[SLOTS_OF_DAY] for day in self._slots]
-        ordered = whole[ORIGIN_WEEKDAY:] + whole[:ORIGIN_WEEKDAY]
-        return list(accumulate(map(mul, self._factors, cycle(ordered)), initial=0))
+    def _tables(self) -> _Tables:
+        return _tables(self.tier, self.seed % SEQUENCES)
 
     def octets(self, at: int) -> int:
         """Octets in [ORIGIN, at)."""
@@ -96,13 +106,14 @@ class Flow:
         day, rest = divmod(at, DAY)
         slot, inside = divmod(rest, SLOT)
         weekday = (day + ORIGIN_WEEKDAY) % 7
-        base = self._units[weekday][slot] * self._factors[day]
+        tables = self._tables
+        base = self.scale * tables.units[weekday][slot] * tables.factors[day]
         slow = inside if inside <= LONG else 2 * LONG - inside
         step = inside % (2 * SHORT)
         fast = step if step <= SHORT else 2 * SHORT - step
         moved = base * inside + _unrest(self.seed + 5 * (at // (2 * LONG)), base, LONG_PERCENT) * slow
         moved += _unrest(self.seed + 7 * (at // (2 * SHORT)), base, SHORT_PERCENT) * fast
-        return self._days[day] + self._factors[day] * self._slots[weekday][slot] + moved // SECOND
+        return self.scale * (tables.days[day] + tables.factors[day] * tables.slots[weekday][slot]) + moved // SECOND
 
     def octets_many(self, at: Whole) -> Whole:
         """``octets`` of each instant."""
@@ -110,28 +121,23 @@ class Flow:
         day, rest = np.divmod(at, DAY)
         slot, inside = np.divmod(rest, SLOT)
         weekday = (day + ORIGIN_WEEKDAY) % 7
-        units, slots, factors, days = self._arrays
+        units, slots, factors, days = self._tables.arrays
         factor = factors[day]
-        base = units[weekday, slot] * factor
+        base = self.scale * units[weekday, slot] * factor
         slow = np.minimum(inside, 2 * LONG - inside)
         step = inside % (2 * SHORT)
         fast = np.minimum(step, 2 * SHORT - step)
         moved = base * inside + _unrest_many(self.seed, 5, at // (2 * LONG), base, LONG_PERCENT) * slow
         moved += _unrest_many(self.seed, 7, at // (2 * SHORT), base, SHORT_PERCENT) * fast
-        found: Whole = days[day] + factor * slots[weekday, slot] + moved // SECOND
+        found: Whole = self.scale * (days[day] + factor * slots[weekday, slot]) + moved // SECOND
         return found
-
-    @cached_property
-    def _arrays(self) -> tuple[Whole, Whole, Whole, Whole]:
-        tables = (self._units, self._slots, self._factors, self._days)
-        units, slots, factors, days = (np.array(table, dtype=np.int64) for table in tables)
-        return units, slots, factors, days
 
     def rate(self, at: int) -> int:
         """Octets/s at an instant: what ``octets`` is the integral of."""
         day, rest = divmod(at, DAY)
         slot, inside = divmod(rest, SLOT)
-        base = self._units[(day + ORIGIN_WEEKDAY) % 7][slot] * self._factors[day]
+        tables = self._tables
+        base = self.scale * tables.units[(day + ORIGIN_WEEKDAY) % 7][slot] * tables.factors[day]
         slow = _unrest(self.seed + 5 * (at // (2 * LONG)), base, LONG_PERCENT)
         fast = _unrest(self.seed + 7 * (at // (2 * SHORT)), base, SHORT_PERCENT)
         return base + (slow if inside < LONG else -slow) + (fast if inside % (2 * SHORT) < SHORT else -fast)

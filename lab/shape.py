@@ -9,7 +9,7 @@ from inventory.model import Tier
 
 SLOT_SECONDS = 600
 SLOTS_OF_DAY = 86_400 // SLOT_SECONDS
-FULL = 1_000  # the busiest ten minutes of the week
+FULL = 100  # the busiest ten minutes of the week
 _WORKDAY = (  # hour of the day, share of the peak: an office's day with its noon rest, and backups at night
     (0.0, 0.20), (1.0, 0.34), (2.5, 0.34), (3.5, 0.18), (6.5, 0.20), (7.5, 0.38), (8.5, 0.82), (9.5, 0.98), (10.5, 1.0),
     (11.5, 0.88), (12.3, 0.52), (13.2, 0.54), (14.0, 0.86), (15.0, 0.96), (16.5, 0.90), (17.5, 0.62), (18.5, 0.42),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inventory.model import GroupMode, Inventory, Link
-from lab.flow import ORIGIN, SECOND, Flow, Whole
+from lab.flow import ORIGIN, SCALE, SECOND, Flow, Whole
 from lab.shape import HABITS
 from lab.story import Cut
 
@@ -25,7 +25,7 @@ Times = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 FOREVER = 2**62
 UP, DOWN = 1, 2  # ifOperStatus
-STANDBY_OCTETS = 4_000  # per second on a link that waits: routing hellos and probes
+STANDBY_OCTETS = SCALE  # per second on a link that waits: routing hellos and probes
 _SHARES = (52, 48)  # of two links that share; per-flow hashing is never even
 _PORT_SPEEDS = tuple(mega * 1_000_000 for mega in (10, 100, 1_000, 2_500, 10_000, 25_000, 40_000, 100_000, 400_000))
 
@@ -198,7 +198,7 @@ class Traffic:
 
     def _flow(self, link: Link, direction: str) -> Flow:
         seed = int.from_bytes(hashlib.blake2b(f"{link.group or link.id} {direction}".encode(), digest_size=7).digest())
-        return Flow(seed, link.tier, self._peak(link, direction))
+        return Flow(seed, link.tier, max(1, self._peak(link, direction) // SCALE))
 
     def _peak(self, link: Link, direction: str) -> int:
         """Octets/s at the busiest time; a pair that shares does so unevenly, a standby link only says hello."""
@@ -210,7 +210,7 @@ class Traffic:
             return STANDBY_OCTETS
         lean = 2 * _SHARES[place] if len(members) == len(_SHARES) else 100
         octets = link.contract_bps / 8 * habit.busiest * lean / 100 * (habit.upward if direction == "in" else 1.0)
-        return max(1, int(octets))
+        return int(octets)
 
 
 def _by_link(inventory: Inventory, cuts: Iterable[Cut]) -> dict[str, tuple[tuple[int, int], ...]]:

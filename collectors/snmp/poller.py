@@ -12,7 +12,7 @@ from datetime import datetime
 from collectors.snmp.oids import ENGINE_BOOTS, IF_DESCR, IF_NAME, OCTETS, SYS_UPTIME
 from collectors.snmp.plan import LARGEST_PDU, Pdu, Port, indexes, plan, port_at, smaller
 from collectors.snmp.port import Agent, Reason, SnmpFailure, Value
-from collectors.snmp.readings import Row, Stamp, missing, reading, whole
+from collectors.snmp.readings import COLUMNS, Row, Stamp, missing, reading, whole
 from inventory.model import Device
 from records.instants import now as wall_now
 
@@ -97,6 +97,7 @@ class _Round:
     deadline_ns: int
     values: dict[str, Value] = field(default_factory=dict)
     stamps: dict[str, Stamp] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
     retries: int = 0
     answered: bool = False
     resolved: bool = False
@@ -143,10 +144,11 @@ class DevicePoller:
         if self._due():
             await self._resolve(round_)
         await self._read(round_)
-        if self._moved(round_) and not round_.resolved:
+        if not round_.resolved and any(map(_moved, round_.rows.values())):
             await self._resolve(round_)
             round_.values.clear()
             round_.stamps.clear()
+            round_.rows.clear()
             await self._read(round_)
 
     def _due(self) -> bool:
@@ -156,17 +158,6 @@ class DevicePoller:
         age = (self._clock.monotonic_ns() - self._resolved_ns) / 1e9
         some_missing = len(self._ports) < len(self.target.interfaces)
         return age >= (MISSING_AGAIN_SECONDS if some_missing else FULL_SIZE_AGAIN_SECONDS)
-
-    def _moved(self, round_: _Round) -> bool:
-        """Whether an index answered under another name, not at all, or without the counters that it had."""
-        for port in self._ports:
-            stamp = round_.stamps.get(port.name)
-            if stamp is None:
-                continue
-            row = reading(self.target.device.id, self._run, port, stamp, round_.values)
-            if row[_STATUS] != "ok" or (port.bits == max(OCTETS) and row[_IN_OCTETS] is None):
-                return True
-        return False
 
     async def _resolve(self, round_: _Round) -> None:
         """Learn the indexes of the wanted interfaces and which counters they have."""
@@ -207,6 +198,15 @@ class DevicePoller:
         self._pdus = plan(self._ports, size, self._every)
 
     async def _read(self, round_: _Round) -> None:
+        """Rows of all ports that answer, those before a failure too."""
+        try:
+            await self._ask_all(round_)
+        finally:
+            device, ports = self.target.device.id, {port.name: port for port in self._ports}
+            for name, stamp in round_.stamps.items():
+                round_.rows[name] = reading(device, self._run, ports[name], stamp, round_.values)
+
+    async def _ask_all(self, round_: _Round) -> None:
         """Ask all requests; a reply without values means tooBig, so all is asked again in smaller ones."""
         waiting = list(self._pdus)
         while waiting:
@@ -219,6 +219,7 @@ class DevicePoller:
             if size is None:
                 continue  # even the smallest request: these ports leave a row "error"
             self._replan(size)
+            round_.stamps.clear()
             waiting = list(self._pdus)
 
     def _take(self, round_: _Round, pdu: Pdu, values: Mapping[str, Value]) -> None:
@@ -260,23 +261,30 @@ class DevicePoller:
 
     def _rows(self, round_: _Round, failure: SnmpFailure | None) -> list[Row]:
         """A row for every wanted interface, with values, or with the reason why not."""
-        device, run = self.target.device.id, self._run
         late = Stamp(self._clock.wall(), self._clock.monotonic_ns())
-        status = "error" if failure is not None and not failure.silent else "timeout"
-        rows = {name: missing(device, run, name, late, status) for name in self.target.interfaces}
-        if failure is None:
-            rows = {name: missing(device, run, name, late, "gone") for name in self.target.interfaces}
-        for port in self._ports:
-            stamp = round_.stamps.get(port.name)
-            if stamp is not None:
-                rows[port.name] = reading(device, run, port, stamp, round_.values)
-            elif failure is None:
-                rows[port.name] = missing(device, run, port.name, late, "error")
-        return list(rows.values())
+        known = {port.name for port in self._ports}
+        rows = []
+        for name in self.target.interfaces:
+            row = round_.rows.get(name)
+            if row is None:
+                status = _status_without_values(failure, known=name in known)
+                row = missing(self.target.device.id, self._run, name, late, status)
+            rows.append(row)
+        return rows
 
 
-_STATUS = 5
-_IN_OCTETS = 11
+def _status_without_values(failure: SnmpFailure | None, *, known: bool) -> str:
+    if failure is not None:
+        return "timeout" if failure.silent else "error"
+    return "error" if known else "gone"
+
+
+def _moved(row: Row) -> bool:
+    """Whether an index answered under another name, not at all, or without the wide counters that it had."""
+    return row[_STATUS] != "ok" or (row[_IN_OCTETS] is None and row[_BITS] == max(OCTETS))
+
+
+_STATUS, _BITS, _IN_OCTETS = (COLUMNS.index(name) for name in ("status", "counter_bits", "in_octets"))
 _WORTH_A_RETRY = frozenset({Reason.TIMEOUT, Reason.REFUSED, Reason.MALFORMED})
 
 

@@ -87,6 +87,7 @@ def many_devices(count: int, interfaces: int, port: int) -> Inventory:
     """As many devices with as many interfaces each, every one with a link of its own and no other end."""
     names = [f"d{number:04d}" for number in range(count)]
     return Inventory(
+        regions=(Region(code="230100", name="哈尔滨市", level=RegionLevel.PREFECTURE),),
         devices=tuple(
             device(name, f"127.{20 + number // 62_500}.{number // 250 % 250}.{number % 250 + 1}", port)
             for number, name in enumerate(names)
