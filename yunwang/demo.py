@@ -55,6 +55,7 @@ def prepare(site: Site, say: Say) -> None:
     known |= _ports(known)
     write_json(_file(site), known)
     _store_inventory(site, known)
+    _load_prices(site)
     if not known["history"]:
         say("first start: loading the demo's history since the 1st of last month, about half a minute")
         load_history(site)
@@ -101,6 +102,18 @@ def _store_inventory(site: Site, known: Mapping[str, Any]) -> None:
     if text != kept.load(site.state):
         with writing(site.state) as connection:
             kept.save(connection, text, "demo", now())
+
+
+def _load_prices(site: Site) -> None:
+    """The catalogue of demo prices; the same one again changes nothing."""
+    import cloud_metering  # noqa: PLC0415 - only at a start
+    from cloud_metering.books import load_catalogue  # noqa: PLC0415
+    from cloud_metering.catalogue import load_file  # noqa: PLC0415
+    from storage.state import writing  # noqa: PLC0415
+
+    found = load_file(Path(cloud_metering.__file__).with_name("demo_catalogue.yaml"))
+    with writing(site.state) as connection:
+        load_catalogue(connection, found, now(), "demo")
 
 
 def province(snmp_port: int, cloud_port: int) -> Inventory:
