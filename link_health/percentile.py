@@ -1,9 +1,9 @@
 """95th percentile (P95) of aligned bins by nearest rank, exact, with the evidence of completeness.
 
 A bin's value is the time-weighted mean of the rates over it in whole bit/s, half up. A bin that is covered to nine
-tenths by rates no longer than a bin is real. Another is ``interpolated`` if rates cover at least half of it, longer
-ones included (a few missed polls: the volume is known, its course is not), and no more than three such bins stand in a
-row; else it is missing. Missing is never zero.
+tenths by rates no longer than a bin is real; one that they cover to a half is ``interpolated``. So is one in a gap of
+at most three bins that longer rates cover to a half (missed polls: the volume is known, its course is not). Any other
+is missing. Missing is never zero.
 """
 
 from __future__ import annotations
@@ -71,8 +71,10 @@ def fill_bins(rates: Rates, series: Int, grid: Grid, count: int) -> Bins:
     coarse = _Sums.of(_with_raw(rates.take(long)), series[long], grid, count)
     real = fine.covered * REAL_DENOMINATOR >= grid.length_us * REAL_NUMERATOR
     both = fine.plus(coarse)
-    candidate = ~real & (both.covered * 2 >= grid.length_us)
-    interpolated = candidate & (_run_lengths(candidate) <= LONGEST_GAP)
+    partly = ~real & (fine.covered * 2 >= grid.length_us)
+    empty = ~real & ~partly
+    filled = empty & (both.covered * 2 >= grid.length_us) & (_run_lengths(empty) <= LONGEST_GAP)
+    interpolated = partly | filled
     value_in = np.where(real, fine.mean(0), np.where(interpolated, both.mean(0), -1))
     value_out = np.where(real, fine.mean(1), np.where(interpolated, both.mean(1), -1))
     return Bins(in_bps=value_in, out_bps=value_out, real=real, interpolated=interpolated)

@@ -24,7 +24,7 @@ link_state = sa.Table(
     sa.Column("flapping", sa.Boolean, nullable=False),
     sa.Column("finding", sa.Boolean, nullable=False),  # a quality finding is open
     sa.Column("root", sa.Text),
-    sa.Column("a", sa.Text, nullable=False),  # EndRow.values as JSON: quick to write
+    sa.Column("a", sa.Text, nullable=False),  # EndRow.values as JSON
     sa.Column("b", sa.Text, nullable=False),
 )
 
@@ -66,7 +66,7 @@ class EndRow:
     Attributes:
         values: Receipt of the newest answer with ifOperStatus, ifOperStatus, receipt of the reading with the figures,
             its rates in and out, receipt of the first reading, number of the newest five-minute bucket, real samples in
-            it and in the eleven before. Instants in microseconds, rates in bit/s, -1 for null. Empty if there is no end.
+            it and in the eleven before. Instants in microseconds, rates in bit/s, -1 for null. Empty without an end.
     """
 
     values: tuple[int, ...] = ()

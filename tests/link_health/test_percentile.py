@@ -58,25 +58,26 @@ def oracle_bins(samples: list[Sample], grid: Grid = GRID) -> list[tuple[str, int
         real = sum(share for share, *_ in fine) >= Fraction(9, 10) * grid.length_us
         used = fine if real else fine + coarse
         covered = sum(share for share, *_ in used)
-        if not real and covered * 2 < grid.length_us:
-            found.append(("missing", -1, -1))
-            continue
-        means = [
-            int((Fraction(sum(one[0] * one[side] for one in used), covered) + Fraction(1, 2)) // 1) for side in (1, 2)
-        ]
-        found.append(("real" if real else "interpolated", *means))
-    return without_long_runs(found)
+        partly = sum(share for share, *_ in fine) * 2 >= grid.length_us
+        kind = (
+            "real" if real else "interpolated" if partly else "filled" if covered * 2 >= grid.length_us else "missing"
+        )
+        total = [Fraction(sum(one[0] * one[side] for one in used), covered or 1) for side in (1, 2)]
+        found.append((kind, *[int((one + Fraction(1, 2)) // 1) for one in total]))
+    return without_long_gaps(found)
 
 
-def without_long_runs(bins: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    found, place = list(bins), 0
+def without_long_gaps(bins: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    found, place = [], 0
     while place < len(bins):
         end = place
-        while end < len(bins) and bins[end][0] == "interpolated":
+        while end < len(bins) and bins[end][0] in {"filled", "missing"}:
             end += 1
-        if end - place > 3:
-            found[place:end] = [("missing", -1, -1)] * (end - place)
-        place = max(end, place + 1)
+        for one in bins[place:end]:
+            kept = one[0] == "filled" and end - place <= 3
+            found.append(("interpolated", *one[1:]) if kept else ("missing", -1, -1))
+        found += bins[end : end + 1]
+        place = end + 1
     return found
 
 
@@ -154,7 +155,8 @@ def test_without_a_complete_bin_there_is_no_figure() -> None:
 def test_a_gap_of_three_bins_is_filled_with_the_mean_over_it() -> None:
     gap = [(1200 * S, 960 * S, 7000, 7000, MISSING)]  # four minutes of the first bin, then nothing until minute 20
     bins = bins_of([*minutes(1, 4), *gap, *minutes(21, 60)])
-    assert bins.interpolated[0].tolist() == [True, True, True, True] + [False] * 8 or bins.interpolated[0].sum() == 0
+    assert bins.interpolated[0].tolist() == [True] * 4 + [False] * 8
+    assert bins.in_bps[0].tolist()[:5] == [(4 * 1000 + 7000) // 5, 7000, 7000, 7000, 1000]
     short = bins_of([*minutes(1, 5), (1200 * S, 900 * S, 7000, 7000, MISSING), *minutes(21, 60)])
     assert short.interpolated[0].tolist() == [False, True, True, True] + [False] * 8
     assert short.in_bps[0].tolist() == [1000, 7000, 7000, 7000] + [1000] * 8
