@@ -1,1 +1,1 @@
-"""Sigma rules of the product, one folder a rule: ``DOMAIN/NAME/rule.yml`` and ``tests/*.hit.jsonl``, ``*.miss.jsonl`` (CONTRACT §6)."""
+"""Sigma rules: ``DOMAIN/NAME/rule.yml`` with ``tests/*.hit.jsonl`` and ``*.miss.jsonl`` (CONTRACT §6)."""

@@ -1,4 +1,4 @@
-"""Findings of rules -> alerts (告警). A repetition within the suppression window joins the alert of the same key and raises its count.
+"""Findings of rules -> alerts (告警). A repetition within the suppression window raises the count of the same alert.
 
 Alerts hold events as a set and their ids follow from what opened them: judging the same events again changes nothing.
 """
@@ -119,7 +119,7 @@ def _load(connection: sa.Connection, like: Finding, start: datetime, end: dateti
             first_at=row.first_at,
             last_at=row.last_at,
             entities=dict(row.entities),
-            count=row.count,
+            count=row._mapping["count"],  # noqa: SLF001 - a row is a tuple, whose count is a method
             root=row.root,
             new=False,
         )

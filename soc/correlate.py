@@ -1,7 +1,8 @@
-"""Correlation (关联分析) on event time: sliding windows by group, in sets of event ids, bounded, restored from a snapshot.
+"""Correlation (关联分析) on event time: sliding windows by group that hold sets of event ids, bounded and restorable.
 
-Each stream (a partition of the spool) has its own watermark: the newest event time met there less the lateness. An event behind its stream's
-watermark is late: it is stored and judged by itself, but counts for no correlation. What no stream can still reach is forgotten.
+Each stream (a partition of the spool) has its own watermark: the newest event time met there less the lateness. An
+event behind its stream's watermark is late: it is stored and judged by itself, but counts for no correlation. What no
+stream can still reach is forgotten.
 """
 
 from __future__ import annotations
@@ -95,8 +96,7 @@ class Correlator:
             lateness = ENDLESS if lateness_seconds is None else lateness_seconds * SECOND
             found = self._streams[stream] = _Stream(newest=at, lateness=lateness)
         found.seen = max(found.seen, seen)
-        if at > found.newest:
-            found.newest = at
+        found.newest = max(found.newest, at)
         late = at < found.newest - found.lateness
         self.counts.late += late
         return late

@@ -38,7 +38,7 @@ class Detection:
 
     def as_json(self) -> dict[str, Any]:
         """The shape of CONTRACT §8."""
-        heads = {one.head.id: one.head for one in (*self.rules.rules, *self.rules.correlations)}
+        heads = {one.head.id: one.head for one in self.rules.all}
         found = [
             {"rule_id": name, "title": heads[name].title, "level": heads[name].level.value, "count": count}
             for name, count in sorted(self.hits.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -108,7 +108,7 @@ def _count(found: Detection, tell: Tell | None, head: Head, event: Event, events
 
 
 def parsed_events(path: Path, form: str = "auto", *, explain: bool = False) -> Iterator[dict[str, Any]]:
-    """The ECS event of each record, nested; with ``explain`` also ``yw.explain``: which parser read it, or why none could."""
+    """The ECS event of each record, nested; ``explain`` adds which parser read it, or why none could."""
     received = now()
     for kind, payload in read_records(path, form):
         event = parse(Raw(payload=payload, received_at=received, format=kind))

@@ -14,7 +14,7 @@ ARRAYS = frozenset(
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"host.name": "a"}`` to ``{"host": {"name": "a"}}``; a name that is both a value and a folder keeps its dotted form."""
+    """``{"host.name": "a"}`` to ``{"host": {"name": "a"}}``; a value that is a folder too keeps its dotted form."""
     found: dict[str, Any] = {}
     for name in sorted(flat):
         value = [flat[name]] if name in ARRAYS and not isinstance(flat[name], list) else flat[name]
@@ -32,7 +32,9 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 def flat(nested_object: Mapping[str, Any]) -> dict[str, Any]:
     """Nested objects as dotted names; nulls are dropped, lists stay, objects inside lists become JSON text."""
     found: dict[str, Any] = {}
-    waiting: list[tuple[str, Any, int]] = [(str(name), value, 1) for name, value in reversed(nested_object.items())]
+    waiting: list[tuple[str, Any, int]] = [
+        (str(name), value, 1) for name, value in reversed(list(nested_object.items()))
+    ]
     while waiting:
         name, value, level = waiting.pop()
         if isinstance(value, dict) and level < DEEPEST:

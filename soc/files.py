@@ -72,19 +72,23 @@ def _open(path: Path, head: bytes) -> IO[bytes]:
 
 
 def _evtx(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Records as JSON; a damaged one is kept as what the reader says of it, and counts as unparsed."""
     from evtx import PyEvtxParser  # noqa: PLC0415 - only for this format
 
     try:
-        for record in PyEvtxParser(str(path)).records_json():
-            yield "json", record["data"].encode()
+        records = iter(PyEvtxParser(str(path), number_of_threads=1).records_json())
     except RuntimeError as error:
-        raise UserError(
-            "{path} is no readable EVTX file: {reason}",
-            "export it again from the event viewer",
-            where=str(path),
-            path=path,
-            reason=error,
-        ) from error
+        advice = "export it again from the event viewer"
+        raise UserError("{path} is no EVTX file: {reason}", advice, where=str(path), path=path, reason=error) from error
+    while True:
+        try:
+            record = next(records, None)
+        except RuntimeError as error:
+            yield "json", f"damaged EVTX record: {error}".encode()
+            continue
+        if record is None:
+            return
+        yield "json", str(record["data"]).encode()
 
 
 def _text(stream: IO[bytes], form: str) -> Iterator[tuple[str, bytes]]:

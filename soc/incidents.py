@@ -1,4 +1,4 @@
-"""Alerts that belong together -> incidents (事件单): by an entity that they share within a window, with a reason for each join."""
+"""Alerts that belong together -> incidents (事件单): by shared entities in a window, with a reason for each join."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def file_digest(path: Path) -> str:
 
 
 def spool_file(path: Path, spool: Path, now: datetime, form: str = "auto", *, fsync_seconds: float = 1.0) -> Spooled:
-    """Append the records of a file that its partition does not hold yet: a second time nothing, after a crash the rest."""
+    """Append the records of a file that its partition lacks: a second time nothing, after a crash the rest."""
     check_format(form)
     digest = file_digest(path)
     partition = f"ingest-{digest[:_PREFIX]}"

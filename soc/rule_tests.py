@@ -1,7 +1,8 @@
 """Rules with their samples: ``tests/CASE.hit.jsonl`` must fire, ``tests/CASE.miss.jsonl`` must not (CONTRACT §6).
 
-A line is an event in JSON, or ``{"event.original": "…"}`` with a line as it is sent. Where a folder holds several rules, the file's first
-word is the rule's name. Every line of a detection's hit file must match; a correlation must fire somewhere in its file.
+A line is an event in JSON, or ``{"event.original": "…"}`` with a line as it is sent. Where a folder holds several
+rules, the file's first word is the rule's name. Every line of a detection's hit file must match; a correlation must
+fire somewhere in its file.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _with_pack(root: Path, pack: Path) -> RuleSet:
 
 def _without_samples(rules: RuleSet, root: Path, folders: Sequence[Path]) -> Iterator[Rule | Correlation]:
     tested = {folder.resolve() for folder in folders}
-    for one in (*rules.rules, *rules.correlations):
+    for one in rules.all:
         place = Path(one.head.path).resolve()
         if place.is_relative_to(root.resolve()) and place.parent not in tested:
             yield one
@@ -64,9 +65,7 @@ def _untested(path: str, rule: str) -> Outcome:
 
 
 def _folder(folder: Path, rules: RuleSet) -> Iterator[Outcome]:
-    mine = [
-        one for one in (*rules.rules, *rules.correlations) if Path(one.head.path).resolve().parent == folder.resolve()
-    ]
+    mine = [one for one in rules.all if Path(one.head.path).resolve().parent == folder.resolve()]
     kinds: dict[str, set[str]] = {one.head.id: set() for one in mine}
     for file in sorted((folder / "tests").glob("*.jsonl")):
         *words, expected = file.stem.split(".")

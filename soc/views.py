@@ -118,8 +118,7 @@ def alert_documents(state: sa.Engine, store: RecordStore, identifier: str, *, li
     found: dict[str, dict[str, Any]] = {}
     for at in range(0, len(rows), _CHUNK):
         ids = tuple(row.event for row in rows[at : at + _CHUNK])
-        for identifier_, doc in _documents(store, ids):
-            found[identifier_] = doc
+        found.update(_documents(store, ids))
     return [found[row.event] for row in rows if row.event in found]
 
 
@@ -161,7 +160,7 @@ def list_incidents(
         query = query.where(sa.tuple_(incident.c.opened_at, incident.c.id) < _position(cursor, incident))
     with reading(state) as connection:
         rows = list(connection.execute(query.limit(limit + 1)))
-        found = tuple(_incident(connection, row, language) for row in rows[:limit])
+        found = tuple(incidents_of(connection, rows[:limit], language))
     return Listing(
         rows=found, next=_cursor(rows[limit - 1].opened_at, rows[limit - 1].id) if len(rows) > limit else None
     )
@@ -174,6 +173,26 @@ def get_incident(state: sa.Engine, identifier: str, *, language: Language = "en"
         while row is not None and row.merged_into is not None:
             row = connection.execute(sa.select(incident).where(incident.c.id == row.merged_into)).one_or_none()
         return _incident(connection, row, language) if row is not None else None
+
+
+def alerts_of(connection: sa.Connection, rows: Sequence[Any], language: Language) -> list[Alert]:
+    """Rows of the table ``alert`` as alerts; one more statement however many they are."""
+    events = _events(connection, [row.id for row in rows])
+    return [_alert(row, events.get(row.id, ()), language) for row in rows]
+
+
+def incidents_of(connection: sa.Connection, rows: Sequence[Any], language: Language) -> list[Incident]:
+    """Rows of the table ``incident`` as incidents; one more statement however many they are."""
+    query = (
+        sa.select(alert, incident_alert.c.reason, incident_alert.c.incident.label("joined"))
+        .join(incident_alert, incident_alert.c.alert == alert.c.id)
+        .where(incident_alert.c.incident.in_([row.id for row in rows]))
+        .order_by(incident_alert.c.incident, incident_alert.c.position)
+    )
+    members: dict[str, list[Any]] = {}
+    for one in connection.execute(query):
+        members.setdefault(one.joined, []).append(one)
+    return [_incident_of(row, members.get(row.id, []), language) for row in rows]
 
 
 def _alert_conditions(what: Filter) -> list[sa.ColumnElement[bool]]:
@@ -243,7 +262,7 @@ def _alert(row: Any, events: tuple[str, ...], language: Language) -> Alert:
         last_at=row.last_at,
         entities=decided(row.entities),
         events=events,
-        count=row.count,
+        count=row._mapping["count"],  # noqa: SLF001 - a row is a tuple, whose count is a method
         attack=tuple(row.attack),
         root=row.root,
         incident=row.incident,
@@ -252,13 +271,10 @@ def _alert(row: Any, events: tuple[str, ...], language: Language) -> Alert:
 
 
 def _incident(connection: sa.Connection, row: Any, language: Language) -> Incident:
-    query = (
-        sa.select(alert, incident_alert.c.reason)
-        .join(incident_alert, incident_alert.c.alert == alert.c.id)
-        .where(incident_alert.c.incident == row.id)
-        .order_by(incident_alert.c.position)
-    )
-    members = list(connection.execute(query))
+    return incidents_of(connection, [row], language)[0]
+
+
+def _incident_of(row: Any, members: Sequence[Any], language: Language) -> Incident:
     return Incident(
         id=row.id,
         title=_title(members, language),

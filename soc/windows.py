@@ -1,4 +1,4 @@
-"""One group of a correlation: the events that count, as a set by id, in order of event time, and when they meet the condition."""
+"""One group of a correlation: its events as a set by id, in order of time, and when they meet the condition."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def _time(mark: Mark) -> int:
 def _satisfied_span(rule: Correlation, marks: list[Mark], new: Mark) -> tuple[int, int] | None:
     """The indexes that all satisfied windows around ``new`` cover together.
 
-    A window begins at an event and lasts the time span. For the newest event the widest window decides alone; an event that comes late
-    may lie inside several.
+    A window begins at an event and lasts the time span. For the newest event the widest window decides alone; an event
+    that comes late may lie inside several.
     """
     length = rule.timespan_seconds * 1_000_000
     first = bisect_left(marks, new.at - length, key=_time)

@@ -1,4 +1,7 @@
-"""Information centre (信息中心) of network devices: Huawei VRP ``%%01MODULE/4/NAME(l)[7]:text``, H3C Comware ``%%10MODULE/3/NAME: text``."""
+"""Information centre (信息中心) of network devices.
+
+Huawei VRP writes ``%%01MODULE/4/NAME(l)[7]:text``, H3C Comware ``%%10MODULE/3/NAME: text``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parsers by name and version. Nothing is lost: what none can read becomes an event of kind ``pipeline_error`` with the reason."""
+"""Parsers by name and version. What none can read becomes an event of kind ``pipeline_error`` with the reason."""
 
 from __future__ import annotations
 

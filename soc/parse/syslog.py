@@ -1,4 +1,4 @@
-"""Syslog, RFC 5424 and RFC 3164 with its relatives: with or without PRI, with a year (Huawei, H3C), ISO time (rsyslog's files)."""
+"""Syslog: RFC 5424, RFC 3164 and its relatives without PRI, with a year (Huawei, H3C), with ISO time (rsyslog)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ HIGHEST_PRI = 191  # RFC 5424 §6.2.1: facility 23, severity 7
 _PRI = re.compile(r"<(\d{1,3})>")
 _NEW = re.compile(r"1 (\S+) (\S+) (\S+) (\S+) (\S+) ", re.ASCII)
 _OLD = re.compile(
-    r"\s?(?:\*?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2})(?: (?P<year>\d{4}))? (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+    r"\s?(?:\*?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2})(?: (?P<year>\d{4}))?"
+    r" (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
     r"(?:[.:](?P<fraction>\d{1,6}))?(?: (?P<late_year>\d{4}))?(?P<zone>Z|[+-]\d\d:?\d\d)?"
     r"|(?P<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)):?\s"
 )

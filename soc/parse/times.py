@@ -9,7 +9,8 @@ from typing import Any
 CHINA = timezone(timedelta(hours=8))  # where clocks without a zone stand; no daylight saving since 1991
 SKEW = timedelta(days=1)  # a sender's clock may be ahead by this much, no more
 NEAR = timedelta(minutes=5)  # a live line lies this close to its receipt
-MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|z|[+-]\d\d:?\d\d)?")
 _EARLIEST, _LATEST = 10**8, 10**11  # epoch seconds lie between, milliseconds above
 
@@ -35,7 +36,7 @@ def _zone(offset: str) -> timezone:
 
 
 def any_instant(value: Any) -> datetime | None:
-    """A text, or seconds, milliseconds since 1970; None if it is neither. A text without zone means UTC: JSON producers do."""
+    """A text, or seconds or milliseconds since 1970, else None. A text without zone means UTC, as JSON producers do."""
     if isinstance(value, str):
         return iso_instant(value, UTC)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > _EARLIEST:
@@ -51,8 +52,9 @@ def yearless(
 ) -> datetime | None:
     """The instant of a clock without zone, and perhaps without year.
 
-    Without a year it is the last such day that is not more than a day ahead of the receipt: December's lines that come in January are last
-    year's. The clock is China's, or UTC where only that lies within five minutes of the receipt. None for a day that no year has.
+    Without a year it is the last such day that is not more than a day ahead of the receipt: December's lines that come
+    in January are last year's. The clock is China's, or UTC where only that lies within five minutes of the receipt.
+    None for a day that no year has.
 
     Args:
         month: 1 to 12.

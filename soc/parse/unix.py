@@ -14,14 +14,16 @@ _LIMIT = re.compile(
     r"(?:error: )?maximum authentication attempts exceeded for (invalid user )?(.*) from (\S+) port (\d+)"
 )
 _ENDED = re.compile(
-    r"(?:Connection (?:closed|reset)|Disconnected|Received disconnect) (?:by|from) (?:(?:authenticating |invalid )?user (\S*) )?(\S+) port (\d+)"
+    r"(?:Connection (?:closed|reset)|Disconnected|Received disconnect) (?:by|from)"
+    r" (?:(?:authenticating |invalid )?user (\S*) )?(\S+) port (\d+)"
 )
 _REPEATED = re.compile(r"message repeated (\d+) times: \[ ?(.*?)\]?$", re.DOTALL)
 _PAM = re.compile(r"pam_(\w+)\(([^:)]+)(?::([^)]+))?\): (.*)", re.DOTALL)
 _PAM_USER = re.compile(r"(?:for|by)(?: user)? ([^\s(]+)")
 _PAIR = re.compile(r"(\w+)=(\S*)")
 _SUDO = re.compile(
-    r"\s*(\S+) : (?:((?!TTY=|PWD=).*?) ; )?(?:TTY=(\S+) ; )?PWD=(.*?) ; USER=(\S+)(?: ; GROUP=\S+)? ; (?:ENV=.*? ; )?COMMAND=(.*)",
+    r"\s*(\S+) : (?:((?!TTY=|PWD=).*?) ; )?(?:TTY=(\S+) ; )?PWD=(.*?) ; USER=(\S+)"
+    r"(?: ; GROUP=\S+)? ; (?:ENV=.*? ; )?COMMAND=(.*)",
     re.DOTALL,
 )
 _SU = re.compile(

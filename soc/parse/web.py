@@ -1,4 +1,4 @@
-"""Access logs of web servers, the combined form of nginx and Apache, with the names of Sigma's category ``webserver``."""
+"""Access logs of web servers, the combined form of nginx and Apache, with Sigma's names of category ``webserver``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from soc.parse.times import MONTHS, iso_instant
 
 _LINE = re.compile(
-    r'(\S+) \S+ (\S+) \[(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})\] "([^"\\]*(?:\\.[^"\\]*)*)" (\d{3}) (\d+|-)'
+    r'(\S+) \S+ (\S+) \[(\d\d)/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})\] "([^"\\]*(?:\\.[^"\\]*)*)"'
+    r" (\d{3}) (\d+|-)"
     r'(?: "([^"\\]*(?:\\.[^"\\]*)*)" "([^"\\]*(?:\\.[^"\\]*)*)")?'
 )
 

@@ -135,7 +135,7 @@ def _joined(values: list[Any]) -> str:
 
 
 def from_winlogbeat(names: dict[str, Any]) -> dict[str, Any]:
-    """winlogbeat's fields under the record's own names."""
+    """Winlogbeat's fields under the record's own names."""
     own = {
         "winlog.channel": "Channel",
         "winlog.event_id": "EventID",

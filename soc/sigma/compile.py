@@ -1,7 +1,7 @@
 """A condition as generated Python.
 
-The generated source holds no text of a rule: every field name, literal and pattern is a constant bound by number in the function's
-own namespace. A rule is input from outside; nothing in it may ever reach ``compile`` as code.
+The generated source holds no text of a rule: every field name, literal and pattern is a constant bound by number in
+the function's own namespace. A rule is input from outside; nothing in it may ever reach ``compile`` as code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GROUPED = {
 
 
 def compile_condition(node: Node) -> Matcher:
-    """A function of (lower-case texts, original values); it raises ListMetError for an event that holds a list where it reads."""
+    """A function of (lower-case texts, original values); it raises ListMetError where it reads a list."""
     writer = _Writer()
     source = f"def matches(low, raw):\n v = None\n return {writer.expression(node)}\n"
     namespace: dict[str, Any] = {"__builtins__": {}, "any": any, "text": scalar, **writer.constants}
@@ -87,7 +87,8 @@ class _Writer:
             return f"(low[{name}] is not None)"
         if isinstance(test.operand, FieldRef):
             other = self.bind(test.operand.field)
-            return f"(low[{other}] is not None and {self._guarded(name, _PLAIN[test.operand.op].format(value='v', wanted=f'low[{other}]'))})"
+            condition = _PLAIN[test.operand.op].format(value="v", wanted=f"low[{other}]")
+            return f"(low[{other}] is not None and {self._guarded(name, condition)})"
         original = _reads_original(test)
         return self._guarded(name, self._condition(test, "text(v)" if original else "v"), raw=original)
 

@@ -1,4 +1,4 @@
-"""pySigma's parsed rules -> our IR. Windows and Sysmon log sources become conditions on Channel and EventID by pySigma's pipelines."""
+"""pySigma's parsed rules -> our IR. Its pipelines make Channel and EventID conditions of Windows and Sysmon sources."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sigma.conditions import (
     ConditionValueExpression,
 )
 from sigma.exceptions import SigmaError
-from sigma.pipelines.sysmon import sysmon_pipeline
-from sigma.pipelines.windows import windows_logsource_pipeline
+from sigma.pipelines.sysmon.sysmon import sysmon_pipeline
+from sigma.pipelines.windows.windows import windows_logsource_pipeline
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.processing.resolver import ProcessingPipelineResolver
 from sigma.rule import SigmaRule
@@ -120,7 +120,7 @@ def _node(item: Any) -> Node:
     raise NotSupportedError(f"condition item {kind}")
 
 
-def _value(name: str | None, value: SigmaType) -> Node:  # noqa: PLR0911 - one line for each type of pySigma
+def _value(name: str | None, value: SigmaType) -> Node:
     if isinstance(value, SigmaExpansion):
         return any_of([_value(name, one) for one in value.values])
     if isinstance(value, SigmaString):
@@ -166,13 +166,19 @@ def _regex(value: SigmaRegularExpression) -> Regex:
 
 
 def _string(name: str | None, value: SigmaString, *, cased: bool) -> Test:
-    if any(not isinstance(part, (str, SpecialChars)) for part in value.s):
-        raise NotSupportedError("a placeholder without values")
-    parts = _joined(tuple(part if isinstance(part, str) else _WILDS[part] for part in value.s))
+    parts = _joined(tuple(_part(part) for part in value.s))
     if name is None:
         return _keyword(parts, cased=cased)
     op, operand = _shape(parts)
     return Test(name, op, operand, cased and op is not Op.EXISTS)
+
+
+def _part(part: object) -> str | Wild:
+    if isinstance(part, SpecialChars):
+        return _WILDS[part]
+    if not isinstance(part, str):
+        raise NotSupportedError("a placeholder without values")
+    return part
 
 
 def _joined(parts: Parts) -> Parts:

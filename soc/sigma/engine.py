@@ -18,7 +18,7 @@ LEARN_FROM = 300  # first events of a bucket from which its necessary tests are 
 
 
 class Bucket:
-    """The rules for events of one source. It chooses its necessary tests anew once it has seen what its events look like."""
+    """The rules for events of one source; necessary tests are chosen anew once enough of its events were seen."""
 
     def __init__(self, conditions: Sequence[tuple[int, Node]], necessary: Mapping[int, Sequence[Test]]) -> None:
         self.conditions = conditions

@@ -113,7 +113,7 @@ def _refused(path: str, document: Mapping[str, Any], why: str) -> Unsupported:
 
 def _documents(path: str, content: bytes, unsupported: list[Unsupported]) -> list[Mapping[str, Any]]:
     try:
-        found = list(yaml.load_all(content.decode("utf-8-sig"), _Loader))  # noqa: S506 - a SafeLoader that is stricter
+        found = list(yaml.load_all(content.decode("utf-8-sig"), _Loader))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         unsupported.append(
             Unsupported(rule=path, path=path, why=f"not readable as YAML: {' '.join(str(error).split())}")

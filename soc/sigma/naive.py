@@ -1,4 +1,4 @@
-"""The oracle: a condition evaluated the obvious way, one test after the other. The fast path must agree with it, always."""
+"""The oracle: a condition evaluated the obvious way, test after test. The fast path must agree with it, always."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from soc.sigma.text import View, texts
 
 
 def matches(node: Node, view: View) -> bool:
-    """Whether an event meets a condition. Two-valued: a comparison with an absent field is false, and its negation true."""
+    """Whether an event meets a condition; a comparison with an absent field is false, and its negation true."""
     if isinstance(node, And):
         return all(matches(part, view) for part in node.parts)
     if isinstance(node, Or):

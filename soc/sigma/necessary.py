@@ -14,7 +14,9 @@ ROUTED = frozenset({CHANNEL, EVENT_ID})  # every event of a bucket has the same 
 _TEXTUAL = frozenset({Op.EQUAL, Op.CONTAINS, Op.STARTS, Op.ENDS})
 _TESTED = frozenset({Op.WILD, Op.REGEX, Op.CIDR})
 _COMMON = (  # parts of values that half of all Windows events carry: bad to wait for
-    "\\windows\\", "\\system32\\", "c:\\", ".exe", ".dll", "\\users\\", "svchost", "microsoft", "hklm", "hkcu", "software\\", "currentversion",
+    "\\windows\\", "\\system32\\", "c:\\", ".exe", ".dll", "\\users\\", "svchost", "microsoft", "hklm", "hkcu",
+    "software\\",
+    "currentversion",
     "program files", "\\appdata\\", "powershell", "cmd.exe", "\\temp\\", "system", "true", "false", "http",
 )  # fmt: skip
 

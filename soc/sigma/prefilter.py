@@ -1,6 +1,7 @@
-"""Which rules of a bucket an event can meet: one Aho-Corasick pass per field, and what it said about a value is remembered.
+"""Which rules of a bucket an event can meet: one Aho-Corasick pass per field, remembered by value.
 
-A rule enters by its necessary tests only. Each distinct value of a field is tested once; the memory is bounded for each field.
+A rule enters by its necessary tests only. Each distinct value of a field is tested once; the memory is bounded for
+each field.
 """
 
 from __future__ import annotations

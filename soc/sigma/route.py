@@ -1,4 +1,4 @@
-"""Which rules an event can concern at all, by log source: product, category, service; on Windows by Channel and EventID."""
+"""Which rules an event can concern at all: by product, category, service; on Windows by Channel and EventID."""
 
 from __future__ import annotations
 

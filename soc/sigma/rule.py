@@ -95,9 +95,14 @@ class RuleSet:
     correlations: tuple[Correlation, ...] = ()
     unsupported: tuple[Unsupported, ...] = ()
 
+    @property
+    def all(self) -> tuple[Rule | Correlation, ...]:
+        """Detections, then correlations."""
+        return (*self.rules, *self.correlations)
+
     def silent(self) -> frozenset[str]:
         """Ids of rules that only feed correlations and make no alert themselves."""
         quiet = {one for rule in self.correlations if not rule.generate for one in rule.rules}
         loud = {one for rule in self.correlations if rule.generate for one in rule.rules}
-        mute = {one.head.id for one in (*self.rules, *self.correlations) if not one.head.alert}
+        mute = {one.head.id for one in self.all if not one.head.alert}
         return frozenset((quiet - loud) | mute)

@@ -12,7 +12,7 @@ EXACT_FLOATS = 2**53  # whole floats below this are exact
 
 
 def text(value: object) -> str:
-    """A value as rules compare it: booleans as ``true`` and ``false``, whole numbers without a point, objects as JSON."""
+    """A value as rules compare it: booleans are ``true``, ``false``, whole numbers have no point, objects are JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

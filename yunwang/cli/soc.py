@@ -192,8 +192,8 @@ def check(path: Annotated[Path | None, typer.Argument(help="rules; our own if le
         raise typer.Exit(1)
 
 
-@rules.command()
-def test(
+@rules.command(name="test")
+def run_samples(
     path: Annotated[Path | None, typer.Argument(help="folder of rules with samples; our own if left out")] = None,
 ) -> None:
     """Run the samples of every rule; exit 1 if one fails."""
