@@ -17,7 +17,8 @@ from records.errors import Problem, UserError
 
 Record = tuple[int, list[str] | Problem]  # number of the line and its cells, or why it has none
 
-LONGEST_LINE = 131_072  # characters; also the csv module's own limit for a cell
+LONGEST_LINE = 131_072  # characters; not more than the csv module takes in one cell
+BLANK = re.compile(r"\n\r?\n")
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAMES = ",".join(COLUMNS)
 
@@ -87,9 +88,16 @@ def _fed(text: str, broken: dict[int, Problem]) -> Iterator[str]:
 
 
 def _line_problem(line: str) -> Problem | None:
+    if len(line) > LONGEST_LINE:
+        return _too_long()
     if line.count('"') % 2:
         return Problem("a quote is not closed on its line", "close it; a cell must not hold a line break")
     return _binary(line)
+
+
+def _too_long() -> Problem:
+    values = {"limit": LONGEST_LINE}
+    return Problem("the line is longer than {limit} characters", "write one record a line", values=values)
 
 
 def _binary(text: str) -> Problem | None:
@@ -118,8 +126,7 @@ class _Digits(str):
 
 def _json_cells(line: str, header: Sequence[str]) -> list[str] | Problem:
     if len(line) > LONGEST_LINE:
-        values = {"limit": LONGEST_LINE}
-        return Problem("the line is longer than {limit} characters", "write one record a line", values=values)
+        return _too_long()
     try:
         found = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from collectors.table_rows import Columns, check_rows
-from collectors.table_text import CONTROL, Record, csv_header, csv_records, json_header, json_records
+from collectors.table_text import (
+    BLANK,
+    CONTROL,
+    LONGEST_LINE,
+    Record,
+    csv_header,
+    csv_records,
+    json_header,
+    json_records,
+)
 from records.errors import Problem, UserError
 from records.schemas import USAGE
 
@@ -103,7 +114,7 @@ def _check(chunks: Iterable[Chunk], name: str, source: str | None, tenants: Cont
 
 def _plain_chunks(header: Sequence[str], text: str) -> Iterable[Chunk] | None:
     """Chunks through Arrow's parser, the quick way; None where it may differ from RFC 4180 or cannot tell lines."""
-    if '"' in text or text.count("\r") != text.count("\r\n") or CONTROL.search(text):
+    if '"' in text or text.count("\r") != text.count("\r\n") or CONTROL.search(text) or BLANK.search(text):
         return None
     strings = dict.fromkeys(header, pa.string())
     try:
@@ -114,8 +125,14 @@ def _plain_chunks(header: Sequence[str], text: str) -> Iterable[Chunk] | None:
             pyarrow.csv.ConvertOptions(column_types=strings, strings_can_be_null=False),
         )
     except pa.ArrowInvalid:
-        return None  # a row has too few or too many cells, or is blank, or is too long
-    return _batches(table)
+        return None  # a row has too few or too many cells
+    return None if _longest(table) > LONGEST_LINE else _batches(table)
+
+
+def _longest(table: pa.Table) -> int:
+    """Bytes in the cells of the longest row."""
+    lengths = [pc.binary_length(column) for column in table.columns]
+    return pc.max(reduce(pc.add, lengths)).as_py() or 0
 
 
 def _batches(table: pa.Table) -> Iterator[Chunk]:

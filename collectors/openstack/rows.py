@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from collectors.openstack.lives import Life
 from collectors.openstack.windows import METERS, Integers, Meter, Overlaps, nano_quantities
+from crypto.sm3 import sm3_hex
 from records.schemas import USAGE
 
 TenantAt = Callable[
@@ -40,7 +40,7 @@ class Cells:
 
 def usage_id(source: str, resource: str, meter: str, start: int, end: int) -> str:
     """Event id of a polled window: SM3 over the five, so that polling it again gives the same."""
-    return hashlib.new("sm3", f"{source}\0{resource}\0{meter}\0{start}\0{end}".encode()).hexdigest()
+    return sm3_hex(f"{source}\0{resource}\0{meter}\0{start}\0{end}".encode())
 
 
 def draw_cells(lives: Sequence[Life], shared: Overlaps, tenant_at: TenantAt) -> Cells:
@@ -48,7 +48,7 @@ def draw_cells(lives: Sequence[Life], shared: Overlaps, tenant_at: TenantAt) -> 
     server = _ids([life.server for life in lives])[shared.life]
     changed = (np.diff(server, prepend=-1) != 0) | (np.diff(shared.start, prepend=-1) != 0)
     first = np.flatnonzero(changed)
-    final = np.append(first[1:], len(shared.life)) - 1
+    final = np.append(first, len(shared.life))[1:] - 1
     life, start = shared.life[final], shared.start[first]
     tenant, tenants = _tenants(lives, life, start, tenant_at)
     return Cells(life=life, start=start, first=first, tenant=tenant, tenants=tenants)

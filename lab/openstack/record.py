@@ -74,11 +74,10 @@ class Recorder:
             **(headers or {}),
             **({"Content-Type": "application/json"} if body else {}),
         }
-        request = urllib.request.Request(
-            url, method=method, headers=sent, data=json.dumps(body).encode() if body else None
-        )  # noqa: S310 - loopback
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(url, method=method, headers=sent, data=data)  # noqa: S310 - loopback, http
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - likewise
                 status, got, text = answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             status, got, text = error.code, error.headers, error.read()

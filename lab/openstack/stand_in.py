@@ -10,11 +10,25 @@ from typing import Any
 
 IMAGE_ID = "11111111-1111-1111-1111-111111111111"
 _IMAGE = {
-    "id": IMAGE_ID, "name": "cirros", "status": "active", "visibility": "public", "size": 1024,
-    "min_disk": 0, "min_ram": 0, "disk_format": "raw", "container_format": "bare",
-    "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "tags": [], "checksum": "0" * 32, "owner": "lab", "protected": False, "os_hidden": False,
-    "schema": "/v2/schemas/image", "file": f"/v2/images/{IMAGE_ID}/file",
-}  # fmt: skip
+    "id": IMAGE_ID,
+    "name": "cirros",
+    "status": "active",
+    "visibility": "public",
+    "size": 1024,
+    "min_disk": 0,
+    "min_ram": 0,
+    "disk_format": "raw",
+    "container_format": "bare",
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+    "tags": [],
+    "checksum": "0" * 32,
+    "owner": "lab",
+    "protected": False,
+    "os_hidden": False,
+    "schema": "/v2/schemas/image",
+    "file": f"/v2/images/{IMAGE_ID}/file",
+}
 
 
 def image_answer(path: str, host: str) -> tuple[int, dict[str, Any]]:

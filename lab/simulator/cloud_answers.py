@@ -50,6 +50,7 @@ class SimulatedCloud:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._inventory, self._cloud, self._bursts, self._clock = inventory, cloud, tuple(bursts), clock
+        self._launched: dict[str, datetime] = {}
 
     def now(self) -> datetime:
         return self._clock().replace(microsecond=0)
@@ -82,12 +83,14 @@ class SimulatedCloud:
 
     def actions(self, server: str) -> list[Json]:
         """Its creation: simulated servers are never resized."""
-        now = self._clock()
-        template = next(
-            one for one in body_of("actions of a resized server")["instanceActions"] if one["action"] == "create"
-        )
-        made = [one.launched_at - _BUILDING for one in self._lives(ORIGIN, now) if one.id == server]
-        return [template | {"instance_uuid": server, "start_time": naive(at), "updated_at": naive(at)} for at in made]
+        if server not in self._launched:
+            self._launched = {one.id: one.launched_at for one in self._lives(ORIGIN, self._clock())}
+        if server not in self._launched:
+            return []
+        at = naive(self._launched[server] - _BUILDING)
+        found = body_of("actions of a resized server")["instanceActions"]
+        template = next(one for one in found if one["action"] == "create")
+        return [template | {"instance_uuid": server, "start_time": at, "updated_at": at}]
 
     def _lives(self, start: datetime, end: datetime) -> list[Server]:
         return servers_of(self._inventory, self._cloud, self._bursts, start, end)
