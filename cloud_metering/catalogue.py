@@ -151,14 +151,15 @@ def _check_model(item: Item, values: Mapping[str, Any], report: Report) -> None:
     model = values.get("model")
     if model is None:
         return
+    given = {key.text() for key, value in item.pairs() or () if not value.is_null}
     wanted = {"tiers"} if model in _TIERED else {"price", "block"} if model == "package" else {"price"}
     for name in ("price", "tiers", "block"):
         known = {"key": name, "model": model}
-        if name in wanted and values.get(name) is None:
+        if name in wanted and name not in given:
             report(Problem("a {model} price needs '{key}'", "add it", item.where, known))
         if name not in wanted and name in values:
             report(Problem("a {model} price has no '{key}'", "remove it, or change the model", item.where, known))
-    if "tiers" in wanted:
+    if "tiers" in wanted and "tiers" in given:
         _check_tiers(item, values.get("tiers") or [], report)
 
 

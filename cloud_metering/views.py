@@ -97,7 +97,8 @@ def sources(state: sa.Engine) -> list[dict[str, Any]]:
 
 def _conflicts(connection: sa.Connection) -> dict[str, int]:
     kept = tables.usage_conflict.c.source
-    return dict(connection.execute(sa.select(kept, sa.func.count()).group_by(kept)).tuples().all())
+    found = connection.execute(sa.select(kept, sa.func.count()).group_by(kept))
+    return {source: count for source, count in found}  # noqa: C416 - a Row is no pair to mypy
 
 
 def months(state: sa.Engine) -> list[dict[str, Any]]:
