@@ -97,7 +97,7 @@ class Driver:
         except SpoolCorruptError as error:
             damaged = error  # the name of an except clause ends with it
             self._set_aside(partition, error.resume, lambda connection: put_damaged(connection, damaged, now))
-            return 1
+            return int(error.resume > offset)
         if scan.entries:
             self._judge(scan.entries, (partition, scan.next), now)
         else:

@@ -125,6 +125,11 @@ def claimed_end(data: bytes, at: int) -> int:
     return at + FRAME_BYTES + int(length) if _LEAST_BODY <= length <= MAX_BODY else at
 
 
+def received_of(data: bytes, at: int) -> int:
+    """When the entry of the whole frame at ``at`` was received, µs since 1970."""
+    return int(_RECEIVED.unpack_from(data, at + FRAME_BYTES)[0])
+
+
 _new = object.__new__
 _put_kind, _put_source, _put_peer, _put_format, _put_received_at, _put_payload = (
     vars(Entry)[name].__set__ for name in ("kind", "source", "peer", "format", "received_at", "payload")

@@ -158,7 +158,7 @@ class SpoolReader:
                 continue
             found += some
             budget -= looked
-            if onward == offset:
+            if onward == offset and shelf.holding(offset) == segment:
                 break
             offset = onward
         return Scan(entries=found, next=offset)
@@ -195,19 +195,25 @@ class SpoolReader:
         self, shelf: _Shelf, segment: Segment, offset: int, limit: int, kinds: Container[Kind] | None
     ) -> tuple[list[tuple[Position, Entry]], int, int]:
         """Entries, the ordinal to go on with, bytes looked at."""
-        source = shelf.source(segment)
+        try:
+            source = shelf.source(segment)
+        except UserError as error:  # no header, or a bundle that cannot be unpacked
+            after = shelf.after(segment)
+            first = max(offset, segment.base)
+            place = Position(shelf.folder.name, first)
+            raise SpoolCorruptError(segment.path, place, after.base if after else first, b"") from error
         ordinal, at = self._seek(shelf, segment, source, max(offset, segment.base))
         if ordinal < offset:
             return [], self._onward(shelf, segment, source, ordinal, at, offset), 0
         size = min(max(limit * 256, _LEAST_WINDOW), _MOST_WINDOW)
         window = _whole_window(source, at, size)
-        found, used, after = self._decoder.read(
+        found, used, onward = self._decoder.read(
             window, 0, Position(shelf.folder.name, ordinal), limit=limit, kinds=kinds
         )
-        if after == ordinal:
+        if onward == ordinal:
             return [], self._onward(shelf, segment, source, ordinal, at, offset), 0
-        shelf.mark(segment, after, at + used)
-        return found, after, used
+        shelf.mark(segment, onward, at + used)
+        return found, onward, used
 
     def _seek(self, shelf: _Shelf, segment: Segment, source: Source, wanted: int) -> tuple[int, int]:
         """The byte where ``wanted`` begins, or the last ordinal and byte before it that exist."""

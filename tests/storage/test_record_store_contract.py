@@ -40,7 +40,14 @@ def rate(device: str, interface: str, minutes: float, bps: int | None = 1000, st
 def event(number: int, minutes: float, message: str | None = "", host: str | None = "fin-db1") -> Row:
     row: Row = dict.fromkeys(EVENTS.schema.names)
     at = DAY + timedelta(minutes=minutes)
-    return row | {"id": f"id{number}", "at": at, "ingested": at, "dataset": "linux.auth", "host": host, "message": message}
+    return row | {
+        "id": f"id{number}",
+        "at": at,
+        "ingested": at,
+        "dataset": "linux.auth",
+        "host": host,
+        "message": message,
+    }
 
 
 def rows_of(table: Table, rows: Sequence[Row]) -> pa.Table:
@@ -120,7 +127,12 @@ def test_conditions_mean_the_same_hot_and_sealed(store: RecordStore, where: Wher
     store.append(EVENTS, rows_of(EVENTS, [event(number, number, text, host) for number, text, host in messages]))
     if sealed:
         store.seal(DAY + timedelta(days=1))
-    assert "".join(row["id"][2:] for row in store.page(EVENTS, limit=9, where=[where], newest_first=False).rows.to_pylist()) == ids
+    assert (
+        "".join(
+            row["id"][2:] for row in store.page(EVENTS, limit=9, where=[where], newest_first=False).rows.to_pylist()
+        )
+        == ids
+    )
     assert store.count(EVENTS, where=[where]) == len(ids)
 
 
@@ -131,7 +143,12 @@ def test_columns_are_chosen_and_the_window_is_half_open(store: RecordStore) -> N
 
 
 def test_an_unknown_column_or_operator_or_a_naive_instant_is_refused(store: RecordStore) -> None:
-    for where in (Where("nope", "=", 1), Where("at", "~", 1), Where("at", "<", datetime(2026, 1, 1)), Where("id", "in", "x")):  # noqa: DTZ001 - naive on purpose
+    for where in (
+        Where("nope", "=", 1),
+        Where("at", "~", 1),
+        Where("at", "<", datetime(2026, 1, 1)),
+        Where("id", "in", "x"),
+    ):  # noqa: DTZ001 - naive on purpose
         with pytest.raises(ValueError, match=r"\w"):
             store.read(EVENTS, where=[where])
 
@@ -210,8 +227,18 @@ def test_a_foreign_cursor_is_refused(store: RecordStore) -> None:
 
 
 minutes = st.integers(-3000, 3000)
-some_rates = st.lists(st.builds(rate, st.sampled_from("abc"), st.sampled_from("xy"), minutes, st.one_of(st.none(), st.integers(0, 5))), max_size=12)
-steps = st.lists(st.one_of(st.tuples(st.just("append"), some_rates), st.tuples(st.just("load"), some_rates), st.tuples(st.just("seal"), minutes)), max_size=6)
+some_rates = st.lists(
+    st.builds(rate, st.sampled_from("abc"), st.sampled_from("xy"), minutes, st.one_of(st.none(), st.integers(0, 5))),
+    max_size=12,
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), some_rates),
+        st.tuples(st.just("load"), some_rates),
+        st.tuples(st.just("seal"), minutes),
+    ),
+    max_size=6,
+)
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
@@ -253,5 +280,7 @@ def test_any_history_reads_like_a_dictionary(what: list, start: int, end: int, l
             if page.next is None:
                 break
             page = store.page(RATES, limit=limit, cursor=page.next, newest_first=newest)
-        assert paged == sorted(kept.values(), key=lambda row: (row["at"], row["device"], row["interface"]), reverse=newest)
+        assert paged == sorted(
+            kept.values(), key=lambda row: (row["at"], row["device"], row["interface"]), reverse=newest
+        )
         store.close()

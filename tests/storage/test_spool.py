@@ -44,7 +44,14 @@ def numbered(*numbers: int) -> list[Entry]:
 
 def test_entries_come_back_as_they_were(writer: SpoolWriter, reader: SpoolReader) -> None:
     entries = [
-        Entry(kind=kind, source="防火墙", received_at=NOON + timedelta(microseconds=i), payload=bytes(range(256)) * i, peer="::1", format="syslog")
+        Entry(
+            kind=kind,
+            source="防火墙",
+            received_at=NOON + timedelta(microseconds=i),
+            payload=bytes(range(256)) * i,
+            peer="::1",
+            format="syslog",
+        )
         for i, kind in enumerate(Kind)
     ]
     assert writer.append(entries[:2]) == range(2)
@@ -64,7 +71,12 @@ def test_kinds_are_chosen_and_the_others_passed(writer: SpoolWriter, reader: Spo
 
 
 def test_an_empty_or_absent_spool_is_no_error(reader: SpoolReader, spool: Path) -> None:
-    assert (reader.partitions(), reader.read("collect", 0, 1), reader.end("collect"), reader.waiting("collect", 0)) == ([], [], 0, 0)
+    assert (reader.partitions(), reader.read("collect", 0, 1), reader.end("collect"), reader.waiting("collect", 0)) == (
+        [],
+        [],
+        0,
+        0,
+    )
     SpoolWriter(spool, "collect").close()
     assert (reader.partitions(), reader.read("collect", 0, 1), reader.end("collect")) == (["collect"], [], 0)
 
@@ -98,7 +110,10 @@ def test_the_header_and_frame_are_as_documented(spool: Path) -> None:
 
 def test_event_ids_tell_apart_what_joins_to_the_same_bytes() -> None:
     assert event_id("ab", 1, b"c") == sm3_hex(struct.pack(">I", 2) + b"ab" + struct.pack(">Q", 1) + b"c")
-    assert len({event_id("ab", 1, b"c"), event_id("a", 1, b"bc"), event_id("ab", 1, b"c\0"), event_id("ab", 256, b"c")}) == 4
+    assert (
+        len({event_id("ab", 1, b"c"), event_id("a", 1, b"bc"), event_id("ab", 1, b"c\0"), event_id("ab", 256, b"c")})
+        == 4
+    )
 
 
 def test_a_second_writer_is_refused_and_told_who(writer: SpoolWriter, spool: Path) -> None:
@@ -107,7 +122,9 @@ def test_a_second_writer_is_refused_and_told_who(writer: SpoolWriter, spool: Pat
     SpoolWriter(spool, "other").close()
 
 
-def test_an_entry_that_the_format_cannot_hold_is_refused_whole(writer: SpoolWriter, reader: SpoolReader, entry: Make) -> None:
+def test_an_entry_that_the_format_cannot_hold_is_refused_whole(
+    writer: SpoolWriter, reader: SpoolReader, entry: Make
+) -> None:
     naive = Entry(kind=Kind.RAW, source="s", received_at=datetime(2026, 1, 1), payload=b"")  # noqa: DTZ001 - naive on purpose
     for wrong in (entry(source="x" * 70_000), naive):
         with pytest.raises((ValueError, TypeError)):
@@ -133,8 +150,9 @@ def test_a_segment_without_a_header_is_named(spool: Path, reader: SpoolReader) -
         writer.append(numbered(1))
     path = list_segments(spool / "collect")[0].path
     path.write_bytes(b"garbage" * 100)
-    for use in (lambda: SpoolWriter(spool, "collect"), lambda: bodies(reader)):
-        with pytest.raises(UserError, match="does not begin with a header") as caught:
+    uses = {"does not begin with a header": lambda: SpoolWriter(spool, "collect"), "entry 0 of": lambda: bodies(reader)}
+    for words, use in uses.items():
+        with pytest.raises(UserError, match=words) as caught:
             use()
         assert caught.value.problems[0].where == str(path)
 
