@@ -1,7 +1,8 @@
 """Detached CMS SignedData (签名数据, RFC 5652) with the OIDs of GM/T 0010.
 
 SM2 with SM3, signed attributes, signer chain included. The OIDs of PKCS#7 are read as well. Only DER is taken, and
-every field that the signature does not cover has one allowed value, so that no byte of a ``.p7s`` can be changed unnoticed.
+every field that the signature does not cover has one allowed value, so that no byte of a ``.p7s`` can be changed
+unnoticed.
 """
 
 from __future__ import annotations
@@ -116,11 +117,11 @@ def read_signer(data: bytes, p7s: bytes, anchors: Sequence[Certificate]) -> Sign
         raise
     except (CryptoError, *asn1.MALFORMED) as error:
         raise VerificationFailed("the signature file is malformed ({error})", _NEXT, error=error) from None
-    if not hmac.compare_digest(parsed.digest, sm3(data)):
-        raise DigestMismatch("the data were changed after signing", _NEXT)
     leaf = parsed.certificates[0]
     leaf.public_key.verify(parsed.signature, parsed.attributes)
     path: Path = check_path(leaf, parsed.certificates[1:], anchors, parsed.signed_at)
+    if not hmac.compare_digest(parsed.digest, sm3(data)):  # last: so that a changed signature does not blame the data
+        raise DigestMismatch("the data were changed after signing", _NEXT)
     return Signer(path=path.certificates, trusted=path.trusted, signed_at=parsed.signed_at)
 
 

@@ -17,6 +17,7 @@ from crypto.keystore import KeyStore
 from crypto.sm2 import PrivateKey, generate
 from records.secret import Secret
 
+PASSPHRASE = "correct horse"
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "sm_vectors.json").read_text("utf-8"))["vectors"]
 
@@ -26,7 +27,7 @@ def of_kind(kind: str) -> list[Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``@pytest.mark.usefixtures`` is not enough here: a test with ``vector`` says its kind in ``vector_kind``."""
+    """A test that takes ``vector`` is run for each of the kind that its ``vector_kind`` names."""
     if "vector" in metafunc.fixturenames:
         metafunc.parametrize("vector", of_kind(metafunc.function.vector_kind))
 
@@ -54,13 +55,10 @@ def key() -> PrivateKey:
 
 
 @pytest.fixture
-def cheap_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def open_keystore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., KeyStore]:
     monkeypatch.setattr(keyfile, "ROUNDS", 1)
 
-
-@pytest.fixture
-def open_keystore(tmp_path: Path, cheap_rounds: None) -> Callable[..., KeyStore]:
-    def open_it(passphrase: str = "correct horse") -> KeyStore:
+    def open_it(passphrase: str = PASSPHRASE) -> KeyStore:
         return KeyStore(tmp_path / "keys", Secret(passphrase))
 
     return open_it

@@ -13,9 +13,14 @@ from crypto.canonical import canonical_json, parse_canonical
 from crypto.errors import InvalidEncoding
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -32,7 +37,7 @@ def test_keys_are_sorted_by_utf16_and_nothing_is_escaped_needlessly() -> None:
     )
 
 
-@pytest.mark.parametrize("value", [1.0, [float("nan")], {"a": (0.5,)}, 2**53, Decimal("1"), "\ud800", {1: 2}, b"x"])
+@pytest.mark.parametrize("value", [1.0, [float("nan")], {"a": (0.5,)}, 2**53, Decimal(1), "\ud800", {1: 2}, b"x"])
 def test_values_without_an_exact_form_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r".*"):
         canonical_json(value)
@@ -40,7 +45,20 @@ def test_values_without_an_exact_form_are_refused(value: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['{"b":1,"a":2}', '{"a": 1}', '{"a":1,"a":1}', '{"a":1.0}', '{"a":1e2}', "[NaN]", "01", "", "\ufeff1", '"\\u0061"', "1\n", "[" * 5000],
+    [
+        '{"b":1,"a":2}',
+        '{"a": 1}',
+        '{"a":1,"a":1}',
+        '{"a":1.0}',
+        '{"a":1e2}',
+        "[NaN]",
+        "01",
+        "",
+        "\ufeff1",
+        '"\\u0061"',
+        "1\n",
+        "[" * 5000,
+    ],
 )
 def test_other_forms_are_refused(text: str) -> None:
     with pytest.raises(InvalidEncoding):

@@ -18,7 +18,7 @@ DATA = b"\xe7\x94\xb5\xe8\xb4\xa6"
 
 
 @pytest.mark.parametrize("pkcs7", [False, True])
-def test_a_signature_names_its_signer_and_time(identity, pkcs7: bool) -> None:
+def test_a_signature_names_its_signer_and_time(identity, *, pkcs7: bool) -> None:
     p7s = sign_detached(DATA, identity, AT + timedelta(microseconds=999_999), pkcs7=pkcs7)
     signer = verify_detached(DATA, p7s, [identity.anchor])
     assert (signer.path, signer.trusted, signer.signed_at) == (identity.chain, True, AT)
@@ -58,9 +58,10 @@ def test_changed_data_is_told_apart_from_a_broken_signature(identity) -> None:
         verify_detached(DATA + b"!", p7s, [identity.anchor])
 
 
-def test_every_changed_byte_of_a_signature_is_found(identity) -> None:
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
+def test_every_changed_byte_of_a_signature_is_found(identity, step: int) -> None:
     p7s = sign_detached(DATA, identity, AT)
-    for at in range(len(p7s)):
+    for at in range(0, len(p7s), step):
         changed = bytearray(p7s)
         changed[at] ^= 1 << at % 8
         with pytest.raises(VerificationFailed):
@@ -110,7 +111,7 @@ def test_a_signature_without_signing_time_or_with_a_repeated_attribute_is_refuse
             verify_detached(DATA, resigned(identity, attributes), [identity.anchor])
 
 
-def test_other_algorithms_and_extra_certificates_are_refused(identity, stranger) -> None:
+def test_other_algorithms_and_a_missing_chain_are_refused(identity) -> None:
     def sha256(content) -> None:
         content["digest_algorithms"] = [asn1.algorithm("2.16.840.1.101.3.4.2.1")]
 

@@ -93,7 +93,7 @@ def test_what_is_no_pem_is_refused(data: bytes) -> None:
         keyfile.load_private_key(data, None)
 
 
-def test_a_certificate_is_no_key(key: PrivateKey) -> None:
+def test_a_certificate_is_no_key() -> None:
     data = pem.encode("CERTIFICATE", b"\x30\x00")
     with pytest.raises(InvalidEncoding):
         keyfile.load_private_key(data, None)

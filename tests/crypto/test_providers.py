@@ -42,7 +42,8 @@ class Lying(PycaProvider):
     """Says yes to every tag."""
 
     def gcm_open(self, key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-        return bytes.fromhex("aabbccddeeffeeaa" * 8) if sealed else b""
+        del key, nonce, sealed, aad
+        return b"".join(bytes([byte]) * 8 for byte in bytes.fromhex("aabbccddeeffeeaa"))
 
     def sm3(self, data: bytes = b"", /):
         return super().sm3(data + b"!")

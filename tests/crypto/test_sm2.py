@@ -93,7 +93,7 @@ def test_an_id_too_long_for_its_length_field_is_refused(key: PrivateKey) -> None
 
 
 @given(st.binary(max_size=300), st.binary(min_size=1, max_size=40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_two_independent_libraries_accept_what_we_sign(data: bytes, identifier: bytes) -> None:
     key = generate()
     signature = key.sign(data, identifier)
@@ -103,7 +103,7 @@ def test_two_independent_libraries_accept_what_we_sign(data: bytes, identifier: 
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_we_accept_what_two_independent_libraries_sign(data: bytes) -> None:
     key = generate()
     r, s = gmalg.SM2(sk=key.scalar(), uid=DEFAULT_ID, pk=key.public.point).sign(data)

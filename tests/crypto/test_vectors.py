@@ -41,9 +41,7 @@ def test_hmac(vector, provider) -> None:
 
 @kind("pbkdf2-hmac-sm3")
 def test_pbkdf2(vector) -> None:
-    key = sm3.pbkdf2_sm3(
-        _hex(vector["password"]), _hex(vector["salt"]), vector["iterations"], len(_hex(vector["dk"]))
-    )
+    key = sm3.pbkdf2_sm3(_hex(vector["password"]), _hex(vector["salt"]), vector["iterations"], len(_hex(vector["dk"])))
     assert key.hex() == vector["dk"]
 
 

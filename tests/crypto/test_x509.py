@@ -58,7 +58,7 @@ def test_a_ca_certificate_does_not_sign_documents(identity) -> None:
         check_path(identity.anchor, [], [identity.anchor], AT)
 
 
-def test_path_length_is_kept(identity, monkeypatch) -> None:
+def test_path_length_is_kept() -> None:
     """An intermediate under our CA would need path length 1; ours has 0."""
     root_key, middle_key, key = generate(), generate(), generate()
     root = make_ca(root_key, "root", AT)
@@ -88,7 +88,7 @@ def test_an_anchor_of_the_same_name_but_another_key_is_not_taken(identity, stran
 
 def test_every_changed_byte_of_a_certificate_is_found(identity) -> None:
     signer, ca = identity.chain
-    for one, at in [(one, at) for one in (signer, ca) for at in range(len(one.der))]:
+    for one, at in [(each, at) for each in (signer, ca) for at in range(len(each.der))]:
         changed = bytearray(one.der)
         changed[at] ^= 1
         try:
@@ -106,7 +106,7 @@ def test_what_is_no_certificate_is_refused(data: bytes) -> None:
         parse_certificate(data)
 
 
-def test_an_unknown_critical_extension_is_refused(identity) -> None:
+def test_an_unknown_critical_extension_is_refused() -> None:
     key = generate()
     constraint = {"permitted_subtrees": [{"base": ca_module.x509.GeneralName("dns_name", "example.cn")}]}
     extension = ca_module._extension("name_constraints", constraint, critical=True)
