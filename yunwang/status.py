@@ -58,7 +58,8 @@ def _counters(site: Site) -> dict[str, Any]:
     kept = counters(site.state)
     dropped = dict(kept.get("dropped", {}))
     for why, count in collector_report(site.place).get("dropped", {}).items():
-        dropped[why] = dropped.get(why, 0) + count
+        if count:
+            dropped[why] = dropped.get(why, 0) + count
     return {name: _total(kept.get(name)) for name in ("received", "parsed", "unparsed", "stored")} | {
         "dropped": dropped,
         "late": _total(kept.get("late")),

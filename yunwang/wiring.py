@@ -69,16 +69,16 @@ class Site:
         return self.inventory_revision()[1]
 
     def inventory_revision(self) -> tuple[int, Inventory]:
-        """Revision number and inventory; parsed again only after a change."""
-        from inventory.loading import parse  # noqa: PLC0415 - YAML on first use
-        from inventory.model import Inventory  # noqa: PLC0415
+        """Revision number and inventory; read again only after a change."""
+        from inventory.model import Inventory  # noqa: PLC0415 - on first use
+        from inventory.restoring import restore  # noqa: PLC0415
         from storage import inventory as kept  # noqa: PLC0415
 
         number = kept.revision(self.state)
         cached: tuple[int, Inventory] | None = self.__dict__.get("_inventory")
         if cached is None or cached[0] != number:
             text = kept.load(self.state)
-            cached = (number, parse(text) if text else Inventory())
+            cached = (number, restore(text) if text else Inventory())
             self.__dict__["_inventory"] = cached
         return cached
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inventory.loading import examine, load, parse
 from inventory.merging import compare, merge
 from inventory.model import Inventory, Organisation, Region, RegionLevel, Tenant
+from inventory.restoring import restore
 from inventory.writing import ansible, to_json, to_yaml
 from lab.province import FILE
 from records.errors import UserError
@@ -46,6 +47,11 @@ def test_the_contract_example_is_read_whole() -> None:
         start=date(2026, 1, 1),
     )
     assert found.maintenance[0].start == datetime(2026, 11, 30, 16, tzinfo=UTC)
+
+
+def test_what_is_stored_is_restored_as_the_strict_reader_reads_it() -> None:
+    for text in (CONTRACT, FILE.read_text("utf-8")):
+        assert restore(to_json(parse(text))) == parse(text)
 
 
 @pytest.mark.parametrize("write", [to_yaml, to_json], ids=["yaml", "json"])
