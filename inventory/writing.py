@@ -59,7 +59,7 @@ def _flow(record: Any) -> str:
 
 
 def ansible(inventory: Inventory) -> dict[str, Any]:
-    """Ansible's dynamic inventory (``--list``): hosts by organisation, devices by region, role and vendor; no secret."""
+    """Ansible's dynamic inventory (``--list``): hosts by organisation, devices by region, role, vendor; no secret."""
     hostvars: dict[str, Any] = {}
     groups: dict[str, list[str]] = {}
     for host in inventory.hosts:

@@ -102,7 +102,8 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_repeated_key_and_a_repeated_id_are_faults() -> None:
-    text = 'yunwang: 1\nregions: [{code: "1", code: "2", name: a, level: county}]\ncarriers: [{id: a, name: b}, {id: a, name: c}]\n'
+    region, carriers = '{code: "1", code: "2", name: a, level: county}', "{id: a, name: b}, {id: a, name: c}"
+    text = f"yunwang: 1\nregions: [{region}]\ncarriers: [{carriers}]\n"
 
     assert [what for _, what in faults(text)] == [
         "'code' stands twice",
