@@ -136,7 +136,7 @@ class HotFile:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise UnavailableError(
                 "the record store cannot be used: {reason}",
                 "check free space and the rights of the folder; nothing was changed, work goes on by itself",
@@ -186,14 +186,20 @@ class View:
         """Rows that meet the clause; ``tail`` orders and limits them."""
         schema = pa.schema([table.schema.field(name) for name in columns])
         names = ", ".join(quoted(name) for name in columns)
-        sql = f"SELECT {names} FROM {quoted(table.name)} WHERE {clause.sql} {tail}"  # noqa: S608 - quoted names, bound values
+        sql = f"SELECT {names} FROM {self._rows(table)} WHERE {clause.sql} {tail}"  # noqa: S608 - quoted names, bound values
         found = self._connection.execute(sql, clause.values)
         parts = iter(lambda: found.fetchmany(_CHUNK), [])
         return pa.concat_tables([schema.empty_table(), *(to_table(rows, schema) for rows in parts)])
 
+    def _rows(self, table: Table) -> str:
+        """The table; columns that only this version knows are NULL until its writer has added them."""
+        known = {row[1] for row in self._connection.execute(f"PRAGMA table_info({quoted(table.name)})")}
+        missing = ", ".join(f"NULL AS {quoted(name)}" for name in table.schema.names if name not in known)
+        return f"(SELECT *, {missing} FROM {quoted(table.name)})" if missing else quoted(table.name)  # noqa: S608 - quoted names
+
     def count(self, table: Table, clause: Clause) -> int:
         """How many rows meet the clause."""
-        sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {clause.sql}"  # noqa: S608 - quoted names, bound values
+        sql = f"SELECT count(*) FROM {self._rows(table)} WHERE {clause.sql}"  # noqa: S608 - quoted names, bound values
         return int(self._connection.execute(sql, clause.values).fetchone()[0])
 
     def delete(self, table: Table, clause: Clause) -> int:

@@ -169,8 +169,12 @@ def hash_keys(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.uint64]:
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write, fsync, rename, fsync the folder: under its name the file is whole or not there."""
     part = path.with_name(path.name + _PART)
-    write(part)
-    _sync(part)
+    try:
+        write(part)
+        _sync(part)
+    except OSError:
+        part.unlink(missing_ok=True)  # it would keep space that is needed
+        raise
     part.rename(path)
     _sync(path.parent)
 
