@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from access.scope import Scope
+from console.language import Language
 from console.sources import Source
 
 Row = Mapping[str, Any]
@@ -20,27 +21,27 @@ class Views:
     Attributes:
         links: Rows of ``yw link ls``.
         link_samples: (link, start, end) to rows of ``yw link show``, oldest first.
-        p95: Month to rows of ``yw link p95``.
+        p95: (month, link) to the row of ``yw link p95``, or None.
         usage: Month to ``{"tenant","organisation","meter","unit","day","quantity"}``, quantity a Decimal, day a date.
         months: Months that have usage or a bill, newest first: ``{"month","state"}``.
         bill: Month to the shape of ``yw bill draft``, with the amounts as Decimal; None if there is nothing to bill.
         alerts: Alerts of a scope, to be paged.
         incidents: Incidents of a scope, to be paged.
-        alert: Id to the alert of CONTRACT §5, or None.
-        incident: Id to the incident of CONTRACT §5, or None.
+        alert: Id to the alert of CONTRACT §5 and the ``organisations`` it concerns, or None.
+        incident: The same for an incident.
         events: Event ids to their ECS events, flat dotted names, oldest first.
         rules: Rules in force: ``{"id","title","level","domain","logsource","attack","hits"}``.
     """
 
     links: Callable[[], Sequence[Row]]
     link_samples: Callable[[str, datetime, datetime], Sequence[Row]]
-    p95: Callable[[str], Sequence[Row]]
+    p95: Callable[[str, str], Row | None]
     usage: Callable[[str], Sequence[Row]]
     months: Callable[[], Sequence[Row]]
     bill: Callable[[str], Row | None]
-    alerts: Callable[[Scope], Source]
-    incidents: Callable[[Scope], Source]
-    alert: Callable[[str], Row | None]
-    incident: Callable[[str], Row | None]
+    alerts: Callable[[Scope, Language], Source]
+    incidents: Callable[[Scope, Language], Source]
+    alert: Callable[[str, Language], Row | None]
+    incident: Callable[[str, Language], Row | None]
     events: Callable[[Sequence[str]], Sequence[Row]]
-    rules: Callable[[], Sequence[Row]]
+    rules: Callable[[Language], Sequence[Row]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -116,6 +116,3 @@ def _matches(column: Column, value: Any, wanted: str) -> bool:
     if column.choices:
         return str(value).lower() == wanted.lower() if isinstance(value, bool) else str(value) == wanted
     return wanted.casefold() in str("" if value is None else value).casefold()
-
-
-Decode = Callable[[Mapping[Any, Any]], Mapping[str, Any]]

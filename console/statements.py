@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -14,8 +14,9 @@ from console.table import Query, Table
 from records.instants import parse_instant
 from storage.state import Instant, reading
 
+_BATCH = 500
 Columns = Mapping[str, sa.ColumnElement[Any]]
-Decode = Callable[[Mapping[Any, Any]], Mapping[str, Any]]
+Decode = Callable[[sa.Connection, Sequence[sa.Row[Any]]], list[Mapping[str, Any]]]
 
 
 class StatementSource:
@@ -26,7 +27,7 @@ class StatementSource:
         engine: The state database.
         statement: SELECT with the scope applied already, without order and limit.
         columns: Column key to the expression that it is sorted and filtered by; ``table.key`` must be among them.
-        decode: From a row of the statement to a row of the table.
+        decode: From rows of the statement to rows of the table, in as many statements however many rows.
     """
 
     def __init__(
@@ -41,8 +42,8 @@ class StatementSource:
     def rows(self, query: Query) -> Iterator[Mapping[str, Any]]:
         statement = self._ordered(self._filtered(query), query)
         with reading(self._engine) as connection:
-            for row in connection.execution_options(yield_per=1000).execute(statement).mappings():
-                yield self._decode(row)
+            for rows in connection.execute(statement, execution_options={"yield_per": _BATCH}).partitions():
+                yield from self._decode(connection, rows)
 
     def page(self, query: Query) -> Page:
         filtered = self._filtered(query)
@@ -50,7 +51,7 @@ class StatementSource:
         backwards = place is not None and place.side == "before"
         wanted = self._ordered(self._from(filtered, place, query), query, backwards=backwards).limit(query.limit + 1)
         with reading(self._engine) as connection:
-            found = [self._decode(row) for row in connection.execute(wanted).mappings()]
+            found = self._decode(connection, connection.execute(wanted).all())
             total = connection.execute(sa.select(sa.func.count()).select_from(filtered.subquery())).scalar_one()
         more, shown = len(found) > query.limit, found[: query.limit]
         if backwards:

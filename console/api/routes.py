@@ -129,19 +129,19 @@ def get_bills(visit: Annotated[Visit, allowed(Capability.BILLS_READ)], month: Mo
 @router.get("/alerts", response_model=Page, openapi_extra=describe(security.ALERTS))
 def get_alerts(visit: Annotated[Visit, allowed(Capability.ALERTS_READ)]) -> JSONResponse:
     """Alerts in all states."""
-    return listed(visit, security.ALERTS, visit.deps.views.alerts(visit.scope))
+    return listed(visit, security.ALERTS, visit.deps.views.alerts(visit.scope, visit.translate.language))
 
 
 @router.get("/incidents", response_model=Page, openapi_extra=describe(security.INCIDENTS))
 def get_incidents(visit: Annotated[Visit, allowed(Capability.INCIDENTS_READ)]) -> JSONResponse:
     """Incidents in all states."""
-    return listed(visit, security.INCIDENTS, visit.deps.views.incidents(visit.scope))
+    return listed(visit, security.INCIDENTS, visit.deps.views.incidents(visit.scope, visit.translate.language))
 
 
 @router.get("/rules", response_model=Page, openapi_extra=describe(security.RULES))
 def get_rules(visit: Annotated[Visit, allowed(Capability.RULES_READ)]) -> JSONResponse:
     """Rules in force."""
-    return listed(visit, security.RULES, security.rules(visit.deps.views))
+    return listed(visit, security.RULES, security.rules(visit.deps.views, visit.translate.language))
 
 
 @router.get("/audit-log", response_model=Page, openapi_extra=describe(system.AUDIT_LOG))

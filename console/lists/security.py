@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console import words
+from console.language import Language
 from console.ports import Views
 from console.sources import MemorySource
 from console.table import Column, Table
@@ -63,12 +64,11 @@ RULES = Table(
         Column(key="domain", title="领域", kind="code", searched=True),
         Column(key="logsource", title="日志来源", kind="code", searched=True, room="wide"),
         Column(key="attack", title="ATT&CK", kind="list", sortable=False),
-        Column(key="alerts", title="告警数", kind="number"),
         Column(key="id", title="编号", kind="code", searched=True, room="wide"),
     ),
 )
 
 
-def rules(views: Views) -> MemorySource:
+def rules(views: Views, language: Language) -> MemorySource:
     """The list of rules."""
-    return MemorySource(RULES, views.rules())
+    return MemorySource(RULES, views.rules(language))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -86,8 +86,8 @@ def _user_row(user: User, locked: bool, live: int) -> Mapping[str, Any]:  # noqa
 def audit_source(engine: sa.Engine) -> StatementSource:
     """The audit log."""
     columns = {one.name: one for one in audit_log.columns}
-    return StatementSource(AUDIT_LOG, engine, sa.select(audit_log), columns, _audit_row)
+    return StatementSource(AUDIT_LOG, engine, sa.select(audit_log), columns, _audit_rows)
 
 
-def _audit_row(row: Mapping[Any, Any]) -> Mapping[str, Any]:
-    return {**row, "detail": json.loads(row["detail"])}
+def _audit_rows(_connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Mapping[str, Any]]:
+    return [{**row._mapping, "detail": json.loads(row.detail)} for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

@@ -8,9 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import HTMLResponse, Response
 
-from access.ownership import owners
 from access.roles import Capability
-from access.scope import owners_of_entities
 from console.listing import answer
 from console.lists import security
 from console.visit import Visit, visiting
@@ -20,25 +18,26 @@ AlertReader = Annotated[Visit, Depends(visiting(Capability.ALERTS_READ))]
 IncidentReader = Annotated[Visit, Depends(visiting(Capability.INCIDENTS_READ))]
 RuleReader = Annotated[Visit, Depends(visiting(Capability.RULES_READ))]
 _MOST_EVENTS = 200
+_MOST_ALERTS = 100
 
 
 @router.get("/alerts")
 def alerts(visit: AlertReader) -> Response:
     """All alerts of the scope."""
-    return answer(visit, security.ALERTS, visit.deps.views.alerts(visit.scope))
+    return answer(visit, security.ALERTS, visit.deps.views.alerts(visit.scope, visit.translate.language))
 
 
 @router.get("/alerts/{name}")
 def alert(visit: AlertReader, name: str) -> HTMLResponse:
     """One alert and the events that made it."""
-    found = _visible(visit, visit.deps.views.alert(name))
+    found = _visible(visit, visit.deps.views.alert(name, visit.translate.language))
     events = visit.deps.views.events(found["events"][-_MOST_EVENTS:])
     return visit.page("alert.html", alert=found, events=events)
 
 
 def _visible(visit: Visit, found: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The alert or incident, if one of its entities belongs to the scope; 404 otherwise, as if there were none."""
-    if found is None or not visit.scope.admits(owners_of_entities(found["entities"], owners(visit.inventory))):
+    """The alert or incident, if it concerns an organisation of the scope; 404 otherwise, as if there were none."""
+    if found is None or not visit.scope.admits(found["organisations"]):
         raise HTTPException(404, "there is no such record in your scope")
     return found
 
@@ -46,14 +45,15 @@ def _visible(visit: Visit, found: Mapping[str, Any] | None) -> Mapping[str, Any]
 @router.get("/incidents")
 def incidents(visit: IncidentReader) -> Response:
     """All incidents of the scope."""
-    return answer(visit, security.INCIDENTS, visit.deps.views.incidents(visit.scope))
+    return answer(visit, security.INCIDENTS, visit.deps.views.incidents(visit.scope, visit.translate.language))
 
 
 @router.get("/incidents/{name}")
 def incident(visit: IncidentReader, name: str) -> HTMLResponse:
     """One incident: why its alerts belong together, and what happened when."""
-    found = _visible(visit, visit.deps.views.incident(name))
-    alerts = [one for one in map(visit.deps.views.alert, found["alerts"]) if one is not None]
+    found = _visible(visit, visit.deps.views.incident(name, visit.translate.language))
+    known = (visit.deps.views.alert(one, visit.translate.language) for one in found["alerts"][:_MOST_ALERTS])
+    alerts = [one for one in known if one is not None]
     wanted = list(dict.fromkeys(event for one in alerts for event in one["events"]))
     events = visit.deps.views.events(wanted[-_MOST_EVENTS:])
     joins = _joins(found, alerts)
@@ -69,4 +69,4 @@ def _joins(found: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]) -> lis
 @router.get("/rules")
 def rules(visit: RuleReader) -> Response:
     """The rules in force."""
-    return answer(visit, security.RULES, security.rules(visit.deps.views))
+    return answer(visit, security.RULES, security.rules(visit.deps.views, visit.translate.language))

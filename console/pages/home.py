@@ -63,7 +63,7 @@ def _newest(visit: Visit, capability: Capability, count: int) -> Mapping[str, An
         return None
     alerts = capability is Capability.ALERTS_READ
     table = security.ALERTS if alerts else security.INCIDENTS
-    source = (visit.deps.views.alerts if alerts else visit.deps.views.incidents)(scope)
+    source = (visit.deps.views.alerts if alerts else visit.deps.views.incidents)(scope, visit.translate.language)
     newest = source.page(parse_query(table, {"limit": str(count)}))
     fresh = source.page(parse_query(table, {"state": "new", "limit": "1"}))
     return {"rows": newest.rows, "new": fresh.total, "total": newest.total}

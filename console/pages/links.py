@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import HTMLResponse, Response
@@ -37,27 +37,17 @@ def link_page(visit: Reader, name: str) -> HTMLResponse:
         raise HTTPException(404, "there is no such link in your scope")
     samples = visit.deps.views.link_samples(name, visit.at - _WINDOW, visit.at)
     points = traffic.thinned(samples)
-    row = rows[name]
+    row, p95 = rows[name], visit.deps.views.p95(month_of(visit.at), name)
     return visit.page(
         "link.html",
         row=row,
         points=points,
-        chart={**traffic.series(points), "contract": row["contract_bps"], "p95": _p95(visit, name)},
+        chart={**traffic.series(points), "contract": row["contract_bps"], "p95": p95["billed_bps"] if p95 else None},
         completeness=traffic.completeness(samples),
-        p95_row=_p95_row(visit, name),
+        p95_row=p95,
         ends=_ends(visit.inventory, name),
         siblings=[one for one in rows.values() if one["group"] == row["group"] and one["link"] != name],
     )
-
-
-def _p95_row(visit: Visit, name: str) -> Mapping[str, Any] | None:
-    month = month_of(visit.at)
-    return next((row for row in visit.deps.views.p95(month) if row["link"] == name), None)
-
-
-def _p95(visit: Visit, name: str) -> int | None:
-    row = _p95_row(visit, name)
-    return None if row is None else row["billed_bps"]
 
 
 def _ends(inventory: Inventory, name: str) -> list[Mapping[str, str]]:

@@ -22,6 +22,7 @@ from access.scope import Scope, owners_of_entities
 from access.tables import user_account
 from console.app import create_app
 from console.deps import ConsoleDeps
+from console.language import Language
 from console.lists import security
 from console.ports import Views
 from console.sources import MemorySource
@@ -251,39 +252,35 @@ def quick_hash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fake_views(inventory: Inventory) -> Views:
-    alerts = fake_alerts(inventory)
-    incidents = fake_incidents(alerts)
     owner = owners(inventory)
 
-    def scoped(table: Any, rows: Sequence[Row]) -> Callable[[Scope], MemorySource]:
+    def owned(rows: Sequence[Row]) -> list[Row]:
+        return [{**row, "organisations": owners_of_entities(row["entities"], owner)} for row in rows]
+
+    alerts = owned(fake_alerts(inventory))
+    incidents = owned(fake_incidents(alerts))
+
+    def scoped(table: Any, rows: Sequence[Row]) -> Callable[[Scope, Language], MemorySource]:
         return lambda scope: MemorySource(
             table, scope.rows(rows, lambda row: owners_of_entities(row["entities"], owner))
         )
 
     links = fake_links(inventory)
-    p95 = [
-        {
-            "link": one.id,
-            "p95_in_bps": one.contract_bps // 2,
-            "p95_out_bps": one.contract_bps // 3,
-            "billed_bps": one.contract_bps // 2,
-        }
-        | {"samples": 6010, "interpolated": 3, "missing": 12, "completeness": 0.998, "provisional": True}
-        for one in inventory.links
-    ]
+    p95 = {"p95_in_bps": 5_000_000_000, "p95_out_bps": 3_000_000_000, "billed_bps": 5_000_000_000, "samples": 6010}
+    p95 |= {"interpolated": 3, "missing": 12, "completeness": 0.998, "provisional": True}
     return Views(
         links=lambda: links,
         link_samples=fake_samples(inventory),
-        p95=lambda _month: p95,
+        p95=lambda _month, link: {"link": link, **p95},
         usage=fake_usage(inventory),
         months=lambda: [{"month": "2026-11", "state": "open"}, {"month": "2026-10", "state": "issued"}],
         bill=fake_bill(inventory),
         alerts=scoped(security.ALERTS, alerts),
         incidents=scoped(security.INCIDENTS, incidents),
-        alert=lambda name: next((one for one in alerts if one["id"] == name), None),
-        incident=lambda name: next((one for one in incidents if one["id"] == name), None),
+        alert=lambda name, _language: next((one for one in alerts if one["id"] == name), None),
+        incident=lambda name, _language: next((one for one in incidents if one["id"] == name), None),
         events=fake_events,
-        rules=lambda: [
+        rules=lambda _language: [
             {"id": f"yw-rule-{number}", "title": f"规则 {number}", "level": "high", "domain": "security"}
             | {"logsource": "linux/sshd", "attack": ["T1110"], "alerts": number}
             for number in range(12)

@@ -106,13 +106,13 @@ def test_single_things_of_others_are_not_there(
     add_user("wang", {Role.BUREAU: [OWN]})
     log_in("wang")
     everything = deps.views
-    mine = {row["id"] for row in everything.alerts(Scope(frozenset({OWN})))._rows}
+    mine = {row["id"] for row in everything.alerts(Scope(frozenset({OWN})), "zh")._rows}
     for path, rows in (
-        ("/alerts", everything.alerts(Scope(None))._rows),
-        ("/incidents", everything.incidents(Scope(None))._rows),
+        ("/alerts", everything.alerts(Scope(None), "zh")._rows),
+        ("/incidents", everything.incidents(Scope(None), "zh")._rows),
     ):
         for row in rows[:30]:
-            own = row["id"] in mine if path == "/alerts" else row["entities"]["org"] == [OWN]
+            own = row["id"] in mine if path == "/alerts" else OWN in row["organisations"]
             assert (client.get(f"{path}/{row['id']}").status_code == 200) is own, row["id"]
     assert client.get("/bills/2026-11/hlj-police").status_code == 404
     assert client.get(f"/bills/2026-11/{OWN}").status_code == 200
