@@ -109,8 +109,9 @@ class GufoAgent:
     ``access`` is called for each new session, so that a secret that was set or changed meanwhile is used.
     """
 
-    def __init__(self, access: Callable[[], Access]) -> None:
+    def __init__(self, access: Callable[[], Access], clock: Callable[[], float] = time.monotonic) -> None:
         self._access = access
+        self._clock = clock
         self._session: SnmpSession | None = None
         self._silences = 0
         self._used = 0.0
@@ -136,12 +137,12 @@ class GufoAgent:
 
     async def _answer(self, ask: Callable[[SnmpSession], Awaitable[T]], within: float) -> T:
         """What ``ask`` gives, or SnmpFailure; the library's panic is a BaseException and is caught here alone."""
-        started = time.monotonic()
+        started = self._clock()
         try:
             async with self._one, asyncio.timeout(within):
                 answer = await ask(await self._ready(started))
         except TimeoutError as error:
-            raise self._silence(time.monotonic() - started, within) from error
+            raise self._silence(self._clock() - started, within) from error
         except SnmpAuthError as error:
             self.renew()
             raise SnmpFailure(Reason.AUTHENTICATION, str(error)) from error
@@ -155,7 +156,7 @@ class GufoAgent:
             self.renew()
             raise SnmpFailure(Reason.MALFORMED, f"{PANIC}: {error}") from error
         self._silences = 0
-        self._used = time.monotonic()
+        self._used = self._clock()
         return answer
 
     async def _ready(self, now: float) -> SnmpSession:
