@@ -1,4 +1,6 @@
-"""Ledger ingest with unique key, payload digest and SM3 chain: events a CPU-second, against the naive loop of one statement an event.
+"""Ledger ingest with unique key, payload digest and SM3 chain: events a CPU-second.
+
+The peer is the plain loop of one statement an event, on the same rows.
 
 Usage: python bench/metering_ingest.py [EVENTS]
 """

@@ -1,4 +1,4 @@
-"""Rate a month of usage records with graduated tiers and a mid-month price change: seconds, and the ratio to exact Python.
+"""Rate a month of usage with graduated tiers and a price change: seconds, and the ratio to exact Python.
 
 Usage: python bench/metering_rate.py [RECORDS]
 """
@@ -49,8 +49,15 @@ def usage(count: int) -> pa.Table:
 
 
 def catalogue() -> Catalogue:
-    prices = [price(f"sku-{i:02d}-{kind}", f"meter-{i:02d}", v) for i in range(METERS) for kind in ("std", "big") for v in (1, 2)]
-    rules = [Rule(sku=f"sku-{i:02d}-{kind}", where={"attr.class": kind}) for i in range(METERS) for kind in ("std", "big")]
+    prices = [
+        price(f"sku-{i:02d}-{kind}", f"meter-{i:02d}", v)
+        for i in range(METERS)
+        for kind in ("std", "big")
+        for v in (1, 2)
+    ]
+    rules = [
+        Rule(sku=f"sku-{i:02d}-{kind}", where={"attr.class": kind}) for i in range(METERS) for kind in ("std", "big")
+    ]
     return Catalogue(policy=Policy(), prices=tuple(prices), rules=tuple(rules))
 
 
@@ -92,14 +99,16 @@ def python(table: pa.Table, prices: Catalogue) -> dict[tuple, Fraction]:
 
 
 def ours(table: pa.Table, prices: Catalogue) -> list[Charge]:
-    members = {f"tenant-{i:03d}": [Membership(tenant=f"tenant-{i:03d}", organisation="hlj-finance")] for i in range(TENANTS)}
+    members = {
+        f"tenant-{i:03d}": [Membership(tenant=f"tenant-{i:03d}", organisation="hlj-finance")] for i in range(TENANTS)
+    }
     found = aggregate(table, prices, members, MONTH)
     assert not found.findings
     overlaps(table, MONTH)
     return rate(found.segments, prices, MONTH)
 
 
-def seconds_of(work, *args):  # noqa: ANN001, ANN201 - any work
+def seconds_of(work, *args):  # noqa: ANN001, ANN002, ANN201 - any work
     wall, begin = time.perf_counter(), time.process_time()
     result = work(*args)
     return result, time.process_time() - begin, time.perf_counter() - wall
@@ -116,4 +125,6 @@ if __name__ == "__main__":
     ratio = (records / cpu) / (sample.num_rows / slow)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{records:,} records, {len(charges):,} charges: {cpu:.2f} CPU-s, {wall:.2f} s wall, peak {peak} MiB")
-    print(f"exact Python, record by record: {sample.num_rows / slow:,.0f} records/CPU-s; ratio {ratio:.0f}; difference 0")
+    print(
+        f"exact Python, record by record: {sample.num_rows / slow:,.0f} records/CPU-s; ratio {ratio:.0f}; difference 0"
+    )

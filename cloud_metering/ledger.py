@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ import sqlalchemy as sa
 
 from cloud_metering.payload import Row, Values, crossing, digests, links, rows_of
 from cloud_metering.tables import usage_conflict, usage_event, watermark
-from crypto.chain import GENESIS
+from crypto.chain import GENESIS, link_digest
 
 Key = tuple[str, str]
 _MICRO = 1_000_000
@@ -155,21 +154,15 @@ def verify_chain(connection: sa.Connection) -> list[int]:
         'SELECT seq, source, event_id, tenant, resource, meter, whole, nano, unit, start, "end", attributes,'
         " payload_sm3, chain FROM usage_event ORDER BY seq"
     )
-    head, expected, broken = GENESIS, 1, []
-    for seq, *values, mark, link in _in_batches(connection.execute(query)):
-        row = (*values[:8], values[8] // _MICRO, values[9] // _MICRO, values[10])
-        true_mark = next(digests([row]))
-        true_link = next(links(head, [true_mark]))
-        if seq != expected or true_mark != bytes(mark) or true_link != bytes(link):
-            broken.append(seq)
-        head, expected = bytes(link), seq + 1
+    head, expected = GENESIS, 1
+    broken: list[int] = []
+    for rows in connection.execute(query).partitions(_VERIFY_ROWS):
+        payloads = ((*row[1:9], row[9] // _MICRO, row[10] // _MICRO, row[11]) for row in rows)
+        for row, mark in zip(rows, digests(payloads), strict=True):
+            if row[0] != expected or row[12] != mark or link_digest(head, mark) != row[13]:
+                broken.append(row[0])
+            head, expected = bytes(row[13]), row[0] + 1
     return broken
-
-
-def _in_batches(result: sa.CursorResult[Any]) -> Iterator[Any]:
-    rows = iter(result)
-    while batch := list(islice(rows, _VERIFY_ROWS)):
-        yield from batch
 
 
 def advance_watermark(connection: sa.Connection, source: str, complete_until: datetime) -> None:

@@ -57,7 +57,7 @@ def xlsx_bytes(
         money: Headings whose texts are decimals; written as they stand, right-aligned, never through a float.
     """
     target = io.BytesIO()
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(target, options) as book:
         book.set_properties({"title": title, "created": created.replace(tzinfo=None)})
         sheets = _Sheets(book, title, columns, money)

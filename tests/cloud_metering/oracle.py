@@ -48,7 +48,9 @@ def _pieces(rows: list[dict[str, Any]], prices: list[Any], members: list[tuple],
         start, end = int(row["start"].timestamp()), int(row["end"].timestamp())
         for day in month_days(month):
             low, high = max(start, midnight(day, 0)), min(end, midnight(day + timedelta(days=1), 0))
-            price = next((one for one in prices if one.meter == row["meter"] and _in(day, one.valid_from, one.valid_to)), None)
+            price = next(
+                (one for one in prices if one.meter == row["meter"] and _in(day, one.valid_from, one.valid_to)), None
+            )
             org = next((one[1] for one in members if one[0] == row["tenant"] and _in(day, one[2], one[3])), None)
             if high <= low or price is None or org is None:
                 continue
@@ -68,7 +70,7 @@ def _priced(price: Any, before: Fraction, part: Fraction, total: Fraction) -> li
         blocks = ceil((before + part) / price.block) - ceil(before / price.block)
         return [(None, Fraction(blocks), price.tiers[0].price)]
     if price.model == "volume":
-        reached = [n for n, tier in enumerate(price.tiers, 1) if tier.up_to is None or total <= tier.up_to][0]
+        reached = min(n for n, tier in enumerate(price.tiers, 1) if tier.up_to is None or total <= tier.up_to)
         return [(reached, part, price.tiers[reached - 1].price)]
     found, low = [], Fraction(0)
     for number, tier in enumerate(price.tiers, 1):

@@ -48,7 +48,8 @@ yunwang_catalogue: 1
 currency: CNY
 prices:
   - {sku: vcpu, meter: vcpu, unit: vcpu*month, model: flat, price: "48.91", demo: DEMO}
-  - {sku: mem, meter: memory, unit: GB*month, model: graduated, tiers: [{up_to: 50, price: 3}, {up_to: null, price: "2.5"}]}
+  - {sku: mem, meter: memory, unit: GB*month, model: graduated,
+     tiers: [{up_to: 50, price: 3}, {up_to: null, price: "2.5"}]}
 """
 WHOLE = {"start": "2026-07-01T00:00:00+08:00", "end": "2026-08-01T00:00:00+08:00"}
 ROWS = (
@@ -82,7 +83,12 @@ def office(state: sa.Engine, tmp_path: Path, identity: SiteIdentity) -> invoice.
     with writing(state) as connection:
         post(connection, usage(*ROWS), AT)
     return invoice.Office(
-        state=state, folder=tmp_path, identity=identity, inventory=INVENTORY, actor="local:test", producer="yunwang test"
+        state=state,
+        folder=tmp_path,
+        identity=identity,
+        inventory=INVENTORY,
+        actor="local:test",
+        producer="yunwang test",
     )
 
 
@@ -198,7 +204,9 @@ def test_the_usage_s_root_is_over_its_source_events(office: invoice.Office) -> N
     closed(office)
     found = invoice.issue(office, MONTH, AT)
     with reading(office.state) as connection:
-        marks = dict(connection.execute(sa.select(tables.usage_event.c.event_id, tables.usage_event.c.payload_sm3)).all())
+        marks = dict(
+            connection.execute(sa.select(tables.usage_event.c.event_id, tables.usage_event.c.payload_sm3)).all()
+        )
     lines = (office.folder / found[1].path / "usage.csv").read_text().splitlines()
     by_row = {tuple(line.split(",")[:3]): line.split(",")[-1] for line in lines}
     assert by_row["fin-core", "tax", "mem"] == by_row["fin-core", "fin", "mem"] == root([marks["b"]]).hex()
@@ -227,7 +235,8 @@ def edit(change):
 @pytest.mark.parametrize(
     ("name", "change", "problem"),
     [
-        ("bill.json", edit(lambda bill: bill["lines"][0].update(amount="4.85")), "line 1 (fin-core tax mem 1 1) says amount 4.85, re-rated amount 4.84"),
+        ("bill.json", edit(lambda bill: bill["lines"][0].update(amount="4.85")),
+         "line 1 (fin-core tax mem 1 1) says amount 4.85, re-rated amount 4.84"),
         ("bill.json", edit(lambda bill: bill["lines"][2].update(quantity="2.064517")), "re-rated quantity 2.064516"),
         ("bill.json", edit(lambda bill: bill["lines"].pop()), "a line is missing: tax-core tax vcpu 1 None"),
         ("bill.json", edit(lambda bill: bill["lines"].append(bill["lines"][0])), "line 5 rests on no usage"),
@@ -240,7 +249,7 @@ def edit(change):
         ("usage.csv", lambda data: data.replace(b"GB*h,38400", b"GB*h,38401"), "re-rated"),
         ("usage.csv", lambda data: data + data.splitlines(keepends=True)[-1], "two rows of tax-core overlap"),
         ("usage.csv", lambda data: data.replace(b"vcpu,1,2026", b"vcpu,2,2026"), "does not fit its price version"),
-        ("usage.csv", lambda data: data.replace(b"2026-07-31T16:00:00Z", b"2026-08-31T16:00:00Z"), "lies outside the month"),
+        ("usage.csv", lambda data: data.replace(b"-07-31T16:00:00Z", b"-08-31T16:00:00Z"), "lies outside the month"),
         ("catalogue.yaml", lambda data: data.replace(b"48.91", b"48.92"), "re-rated"),
         ("catalogue.yaml", lambda data: data.replace(b"half_up", b"half_even"), "'policy' is"),
     ],
@@ -275,7 +284,10 @@ def test_the_month_s_bill_is_rated_again_only_when_something_changed(office: inv
         load_catalogue(connection, chosen().catalogue, AT, "a")
     first = month_bill(office.state, MONTH, members)
     assert first is not None
-    assert by_organisation(first) == [{"organisation": "fin", "amount": "239.82"}, {"organisation": "tax", "amount": "230.89"}]
+    assert by_organisation(first) == [
+        {"organisation": "fin", "amount": "239.82"},
+        {"organisation": "tax", "amount": "230.89"},
+    ]
     with monkeypatch.context() as patch:
         patch.setattr("cloud_metering.views.bill_of", lambda *_: pytest.fail("rated again"))
         assert month_bill(office.state, MONTH, members) == first
@@ -307,4 +319,6 @@ def test_half_even_rounds_the_line(office: invoice.Office) -> None:
     with writing(office.state) as connection:
         post(connection, usage(row(event_id="h", tenant="tax-core", meter="memory", unit="GB*h", quantity="1.2")), AT)
         bill = bill_of(connection, MONTH, Chosen(catalogue=even), memberships_of(INVENTORY)).for_organisation("tax")
-    assert [line["amount"] for line in bill["lines"] if line["tenant"] == "tax-core" and line["sku"] == "mem"] == ["0.00"]
+    assert [line["amount"] for line in bill["lines"] if line["tenant"] == "tax-core" and line["sku"] == "mem"] == [
+        "0.00"
+    ]

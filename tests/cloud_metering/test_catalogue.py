@@ -23,7 +23,16 @@ match: [{sku: vcpu-std, where: {attr.class: std}}]
 
 
 def prices(*lines: str, policy: str = "{}", match: str = "[]") -> str:
-    return "\n".join(["yunwang_catalogue: 1", "currency: CNY", f"policy: {policy}", f"match: {match}", "prices:", *(f"  - {{{one}}}" for one in lines)])
+    return "\n".join(
+        [
+            "yunwang_catalogue: 1",
+            "currency: CNY",
+            f"policy: {policy}",
+            f"match: {match}",
+            "prices:",
+            *(f"  - {{{one}}}" for one in lines),
+        ]
+    )
 
 
 FLAT = 'sku: a, meter: m, unit: u, model: flat, price: "1"'
@@ -52,8 +61,16 @@ def test_the_demo_catalogue_is_sound_and_all_demo() -> None:
 
 
 def test_versions_count_by_valid_from() -> None:
-    text = prices(f"{FLAT}, valid_from: 2026-03-01", f"{FLAT}, valid_to: 2026-02-01", f"{FLAT}, valid_from: 2026-02-01, valid_to: 2026-03-01")
-    assert [(one.version, str(one.valid_from)) for one in parse(text).prices] == [(1, "None"), (2, "2026-02-01"), (3, "2026-03-01")]
+    text = prices(
+        f"{FLAT}, valid_from: 2026-03-01",
+        f"{FLAT}, valid_to: 2026-02-01",
+        f"{FLAT}, valid_from: 2026-02-01, valid_to: 2026-03-01",
+    )
+    assert [(one.version, str(one.valid_from)) for one in parse(text).prices] == [
+        (1, "None"),
+        (2, "2026-02-01"),
+        (3, "2026-03-01"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +85,10 @@ def test_versions_count_by_valid_from() -> None:
         (prices(FLAT + ", block: 5"), ["c.yaml:6 a flat price has no 'block'"]),
         (prices(FLAT.replace("sku: a", "sku: null")), ["c.yaml:6 'sku' is missing"]),
         (prices(FLAT + ", valid_from: 2026-02-30"), ["c.yaml:6 '2026-02-30' is no date"]),
-        (prices(FLAT + ", valid_from: 2026-02-01, valid_to: 2026-02-01"), ["c.yaml:6 valid_to is not after valid_from"]),
-        (prices(FLAT, FLAT + ", valid_from: 2026-01-01"), ["c.yaml:7 the validity overlaps that of the price of 'a' from None"]),
+        (prices(FLAT + ", valid_from: 2026-02-01, valid_to: 2026-02-01"),
+         ["c.yaml:6 valid_to is not after valid_from"]),
+        (prices(FLAT, FLAT + ", valid_from: 2026-01-01"),
+         ["c.yaml:7 the validity overlaps that of the price of 'a' from None"]),
         (
             prices(FLAT + ", valid_to: 2026-02-01", FLAT.replace("unit: u", "unit: v") + ", valid_from: 2026-02-01"),
             ["c.yaml:7 prices of 'a' differ in 'unit'"],
@@ -102,7 +121,12 @@ def test_what_is_wrong_is_told_with_its_line(text: str, expected: list[str]) -> 
 
 @pytest.mark.parametrize(
     "tiers",
-    ["[]", "[{up_to: 5, price: 1}]", "[{up_to: null, price: 1}, {up_to: null, price: 1}]", "[{up_to: 5, price: 1}, {up_to: 5, price: 1}, {up_to: null, price: 1}]"],
+    [
+        "[]",
+        "[{up_to: 5, price: 1}]",
+        "[{up_to: null, price: 1}, {up_to: null, price: 1}]",
+        "[{up_to: 5, price: 1}, {up_to: 5, price: 1}, {up_to: null, price: 1}]",
+    ],
 )
 def test_tiers_cover_every_quantity_once(tiers: str) -> None:
     text = prices(f"sku: a, meter: m, unit: u, model: graduated, tiers: {tiers}")
@@ -117,7 +141,9 @@ def test_all_faults_come_at_once() -> None:
 
 def test_diff_names_price_policy_and_rule() -> None:
     before = parse(CONTRACT)
-    after = parse(CONTRACT.replace("48.91", "50").replace("half_up", "half_even").replace("attr.class: std", "attr.class: big"))
+    after = parse(
+        CONTRACT.replace("48.91", "50").replace("half_up", "half_even").replace("attr.class: std", "attr.class: big")
+    )
     assert [(one["what"], one["key"]) for one in diff(before, after)] == [
         ("policy", "rounding"), ("price", "vcpu-std 2026-01-01"), ("match", "1"),
     ]  # fmt: skip

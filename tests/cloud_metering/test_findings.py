@@ -20,14 +20,21 @@ def span(number: int, start: int, end: int, **more: str) -> dict:
 
 
 def test_only_the_same_series_overlaps() -> None:
-    rows = [span(1, 0, 2), span(2, 1, 3, resource="vm-2"), span(3, 1, 3, source="other"), span(4, 1, 3, meter="memory"), span(5, 2, 3)]
+    rows = [
+        span(1, 0, 2),
+        span(2, 1, 3, resource="vm-2"),
+        span(3, 1, 3, source="other"),
+        span(4, 1, 3, meter="memory"),
+        span(5, 2, 3),
+    ]
     assert overlaps(usage(*rows), "2026-07") == []
 
 
 def test_an_overlap_tells_the_later_window() -> None:
     (found,) = overlaps(usage(span(1, 0, 2), span(2, 1, 3)), "2026-07")
     assert found.as_json() == {
-        "what": "overlap", "where": "prov-cloud/e2", "tenant": "fin-core", "meter": "vcpu", "sku": None, "quantity": "4.000000",
+        "what": "overlap", "where": "prov-cloud/e2", "tenant": "fin-core", "meter": "vcpu", "sku": None,
+        "quantity": "4.000000",
         "unit": "vcpu*h", "start": "2026-06-30T17:00:00Z", "end": "2026-06-30T19:00:00Z",
     }  # fmt: skip
 

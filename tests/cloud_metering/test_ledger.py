@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cloud_metering.draft import month_usage
 from cloud_metering.ledger import Posted, advance_watermark, ledger_head, post, preview, verify_chain, watermarks
 from cloud_metering.payload import crossing, split_quantity
-from cloud_metering.tables import usage_conflict, usage_event
+from cloud_metering.tables import usage_conflict
 from crypto.chain import GENESIS
 from crypto.sm3 import sm3
 from records.schemas import USAGE
@@ -35,7 +35,8 @@ def test_the_same_payload_again_is_a_duplicate(state: sa.Engine) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"quantity": "4.000000001"}, {"tenant": "x"}, {"resource": "x"}, {"meter": "x"}, {"unit": "x"}, {"attributes": '{"a":"b"}'},
+        {"quantity": "4.000000001"}, {"tenant": "x"}, {"resource": "x"}, {"meter": "x"}, {"unit": "x"},
+        {"attributes": '{"a":"b"}'},
         {"start": "2026-06-30T15:59:59Z"}, {"end": "2026-07-01T01:00:01+08:00"},
     ],
 )  # fmt: skip
@@ -68,15 +69,15 @@ def test_an_empty_batch_is_nothing(state: sa.Engine) -> None:
 
 def test_the_chain_is_that_of_the_contract(state: sa.Engine) -> None:
     posted(state, row())
-    payload = (
-        '["prov-cloud","e1","fin-core","vm-1","vcpu",4,0,"vcpu*h",1782835200,1782838800,"{}"]'
-    ).encode()  # RFC 8785
+    payload = b'["prov-cloud","e1","fin-core","vm-1","vcpu",4,0,"vcpu*h",1782835200,1782838800,"{}"]'  # RFC 8785
     with reading(state) as connection:
         assert ledger_head(connection) == (1, sm3(bytes(32) + sm3(payload)))
         assert verify_chain(connection) == []
 
 
-@pytest.mark.parametrize("verb", ["UPDATE usage_event SET whole = 5", "DELETE FROM usage_event", "DELETE FROM usage_conflict"])
+@pytest.mark.parametrize(
+    "verb", ["UPDATE usage_event SET whole = 5", "DELETE FROM usage_event", "DELETE FROM usage_conflict"]
+)
 def test_the_database_refuses_changes(state: sa.Engine, verb: str) -> None:
     posted(state, row(), row(quantity="5"))
     with pytest.raises(sa.exc.IntegrityError, match="append-only"), writing(state) as connection:
@@ -141,7 +142,10 @@ def test_large_and_small_quantities_come_back(state: sa.Engine) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "over"),
-    [("2026-07-01T00:00:00+08:00", "2026-08-01T00:00:00+08:00", False), ("2026-07-01T00:00:00+08:00", "2026-08-01T00:00:01+08:00", True)],
+    [
+        ("2026-07-01T00:00:00+08:00", "2026-08-01T00:00:00+08:00", False),
+        ("2026-07-01T00:00:00+08:00", "2026-08-01T00:00:01+08:00", True),
+    ],
 )
 def test_crossing_months(start: str, end: str, over: bool) -> None:  # noqa: FBT001 - a table test
     one = row(start=start, end=end)

@@ -53,8 +53,15 @@ STEPS = (("10", "3"), ("20", "2"), (None, "1"))
     [
         pytest.param("flat", ["0"], [], id="zero makes no line"),
         pytest.param("graduated", ["10"], [("a", 1, 1, "10", "30")], id="up_to is inclusive"),
-        pytest.param("graduated", ["25"], [("a", 1, 1, "10", "30"), ("a", 1, 2, "10", "20"), ("a", 1, 3, "5", "5")], id="three tiers"),
-        pytest.param("graduated", ["8", "4"], [("a", 1, 1, "10", "30"), ("a", 1, 2, "2", "4")], id="filled in time order"),
+        pytest.param(
+            "graduated",
+            ["25"],
+            [("a", 1, 1, "10", "30"), ("a", 1, 2, "10", "20"), ("a", 1, 3, "5", "5")],
+            id="three tiers",
+        ),
+        pytest.param(
+            "graduated", ["8", "4"], [("a", 1, 1, "10", "30"), ("a", 1, 2, "2", "4")], id="filled in time order"
+        ),
         pytest.param("volume", ["10"], [("a", 1, 1, "10", "30")], id="volume at the edge"),
         pytest.param("volume", ["8", "4"], [("a", 1, 2, "12", "24")], id="volume by the month's total"),
         pytest.param("package", ["10"], [("a", 1, None, "1", "3")], id="one whole block"),
@@ -71,7 +78,8 @@ def test_tiers_run_on_across_organisations_and_prices() -> None:
     segments = [segment("8", 1), segment("8", 10, organisation="b"), segment("8", 20, organisation="b", version=2)]
     dear = price(model="graduated", steps=(("20", "30"), (None, "10")), version=2)
     assert parts(segments, price(model="graduated", steps=STEPS), dear) == [
-        ("a", 1, 1, "8", "24"), ("b", 1, 1, "2", "6"), ("b", 1, 2, "6", "12"), ("b", 2, 1, "4", "120"), ("b", 2, 2, "4", "40"),
+        ("a", 1, 1, "8", "24"), ("b", 1, 1, "2", "6"), ("b", 1, 2, "6", "12"),
+        ("b", 2, 1, "4", "120"), ("b", 2, 2, "4", "40"),
     ]  # fmt: skip
 
 
@@ -98,7 +106,13 @@ def test_units(usage_unit: str, price_unit: str, expected: Fraction | None) -> N
 
 @pytest.mark.parametrize(
     ("month", "month_hours", "expected"),
-    [("2026-02", "actual", 672), ("2024-02", "actual", 696), ("2026-07", "actual", 744), ("2026-07", "720", 720), ("2026-02", "730", 730)],
+    [
+        ("2026-02", "actual", 672),
+        ("2024-02", "actual", 696),
+        ("2026-07", "actual", 744),
+        ("2026-07", "720", 720),
+        ("2026-02", "730", 730),
+    ],
 )
 def test_hours(month: str, month_hours: str, expected: int) -> None:
     assert hours_of(month, Policy(month_hours=month_hours)) == expected
@@ -106,7 +120,13 @@ def test_hours(month: str, month_hours: str, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("yuan", "half_up", "half_even"),
-    [("0.005", "0.01", "0.00"), ("0.015", "0.02", "0.02"), ("0.0049", "0.00", "0.00"), ("-0.005", "-0.01", "0.00"), ("1/3", "0.33", "0.33")],
+    [
+        ("0.005", "0.01", "0.00"),
+        ("0.015", "0.02", "0.02"),
+        ("0.0049", "0.00", "0.00"),
+        ("-0.005", "-0.01", "0.00"),
+        ("1/3", "0.33", "0.33"),
+    ],
 )
 def test_rounding(yuan: str, half_up: str, half_even: str) -> None:
     value = Fraction(yuan)
@@ -143,14 +163,21 @@ def test_first_matching_rule_wins_and_empty_is_absent() -> None:
     )
     given = ['{"class":"std"}', '{"class":""}', '{"class":"big","name":"x"}', "{}"]
     rows = [record(n, meter="m", attributes=one) for n, one in enumerate(given)]
-    found = aggregate(table(rows), Catalogue(policy=Policy(), prices=prices, rules=rules), members(("t", "a", None, None)), MONTH)
+    found = aggregate(
+        table(rows), Catalogue(policy=Policy(), prices=prices, rules=rules), members(("t", "a", None, None)), MONTH
+    )
     assert [(one.sku, one.quantity) for one in found.segments] == [("big", 3), ("std", 1)]
 
 
 def test_a_record_that_no_rule_decides_stops_the_draft() -> None:
     prices = (price("std", meter="m"), price("big", meter="m"))
     with pytest.raises(UserError) as stopped:
-        aggregate(table([record(7, meter="m")]), Catalogue(policy=Policy(), prices=prices), members(("t", "a", None, None)), MONTH)
+        aggregate(
+            table([record(7, meter="m")]),
+            Catalogue(policy=Policy(), prices=prices),
+            members(("t", "a", None, None)),
+            MONTH,
+        )
     assert [(one.where, one.text()) for one in stopped.value.problems] == [
         ("c/e7", "no match rule decides which of std, big the usage of meter 'm' is")
     ]
@@ -185,7 +212,11 @@ def worlds(draw):
         gap = change + timedelta(days=draw(st.integers(0, 3)))
         for version, span in ((1, {"valid_to": change}), (2, {"valid_from": gap})):
             cut = draw(st.integers(1, 40))
-            steps = ((str(cut), str(draw(st.integers(0, 99)))), (str(cut * 3), "7"), (None, f"{draw(st.integers(0, 10**6))}/1000000"))
+            steps = (
+                (str(cut), str(draw(st.integers(0, 99)))),
+                (str(cut * 3), "7"),
+                (None, f"{draw(st.integers(0, 10**6))}/1000000"),
+            )
             chosen = steps if model in {"graduated", "volume"} else steps[-1:]
             prices.append(price(sku, model=model, version=version, steps=chosen, **span))
     move = date(2026, 2, draw(days))
@@ -229,6 +260,8 @@ def test_no_usage_is_lost(world) -> None:
     whole = Fraction(0)
     for one in rows:
         shared = max((min(one["end"], high) - max(one["start"], low)) / timedelta(seconds=1), 0)
-        whole += Fraction(one["quantity"]) * Fraction(shared) / Fraction((one["end"] - one["start"]) / timedelta(seconds=1))
+        whole += (
+            Fraction(one["quantity"]) * Fraction(shared) / Fraction((one["end"] - one["start"]) / timedelta(seconds=1))
+        )
     mixed = any(one.quantity is None for one in found.findings)
     assert shown == whole or mixed
