@@ -31,7 +31,7 @@ class Processes:
         if process.wait(timeout=300):
             raise RuntimeError(f"{name} failed:\n{_tail(path)}")
 
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 120) -> None:
+    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 300) -> None:
         """Wait until ``ready``; raises RuntimeError if a started program ends before, or time runs out."""
         limit = time.monotonic() + seconds
         while not ready():
