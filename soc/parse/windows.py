@@ -11,6 +11,7 @@ from soc.ecs import flat
 from soc.event import Event
 from soc.parse.times import any_instant
 from soc.sigma.route import windows_source
+from soc.sigma.text import text
 
 PARSER = "windows/1"
 _TIMES = ("@timestamp", "UtcTimeCreated", "TimeCreated", "UtcTime", "EventTime")
@@ -60,8 +61,12 @@ def windows_event(record: dict[str, Any], original: str, received_at: datetime) 
     else:
         names = flat(record)
     at = next((found for name in _TIMES if (found := any_instant(names.get(name))) is not None), received_at)
-    source = windows_source(names.get("Channel"), names.get("EventID"))
+    source = windows_source(_scalar(names.get("Channel")), _scalar(names.get("EventID")))
     return Event(_fields(names, source.channel or "", original), at, source, PARSER, names, standalone=True)
+
+
+def _scalar(value: Any) -> Any:
+    return text(value) if isinstance(value, (list, dict)) else value
 
 
 def _fields(names: dict[str, Any], channel: str, original: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def pipeline() -> ProcessingPipeline:
 def convert_rule(document: Mapping[str, Any], path: str = "") -> Rule:
     """One detection rule; raises NotSupportedError with the reason."""
     try:
-        parsed = SigmaRule.from_dict(dict(document))
+        parsed = SigmaRule.from_dict({**document, "detection": _known_modifiers(document["detection"])})
         declared = _logsource(parsed)
         pipeline().apply(parsed)
         condition = any_of([_node(one.parsed) for one in parsed.detection.parsed_condition])
@@ -75,6 +75,16 @@ def convert_rule(document: Mapping[str, Any], path: str = "") -> Rule:
     if depth(condition) > DEEPEST:
         raise NotSupportedError(f"the condition is nested deeper than {DEEPEST} levels")
     return Rule(head=head, logsource=_logsource(parsed), declared=declared, condition=condition)
+
+
+def _known_modifiers(part: Any) -> Any:
+    """``utf16le`` of the Sigma specification is pySigma's ``wide``."""
+    if isinstance(part, dict):
+        return {
+            key.replace("|utf16le", "|wide") if isinstance(key, str) else key: _known_modifiers(value)
+            for key, value in part.items()
+        }
+    return [_known_modifiers(one) for one in part] if isinstance(part, list) else part
 
 
 def _logsource(rule: SigmaRule) -> LogSource:

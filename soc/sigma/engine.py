@@ -44,6 +44,7 @@ class Engine:
         self._matchers: dict[int, Matcher] = {}
         self._buckets: dict[Source, Bucket] = {}
         self._necessary: dict[int, tuple[Test, ...]] = {}
+        self._routes = [route_of(rule) for rule in self.rules]
 
     def bucket(self, source: Source) -> Bucket:
         """The bucket of a source, built when its first event comes."""
@@ -80,5 +81,5 @@ class Engine:
 
     def match_naive(self, view: View, source: Source) -> Sequence[int]:
         """The oracle: every rule whose log source admits the event, evaluated the obvious way."""
-        admitted = (index for index, rule in enumerate(self.rules) if route_of(rule).admits(source))
+        admitted = (index for index, route in enumerate(self._routes) if route.admits(source))
         return [index for index in admitted if matches(self.rules[index].condition, view)]
