@@ -74,7 +74,7 @@ RATES = Table(
             ("out_bps", pa.int64()),
             ("oper_status", pa.int8()),
             ("status", pa.string()),  # ok | first | reset | missing | implausible | interpolated | unknown
-            ("raw_in_bps", pa.int64()),  # what an implausible reading, or one after a long gap, would have meant; else null
+            ("raw_in_bps", pa.int64()),  # what an implausible one, or one after a long gap, would be; else null
             ("raw_out_bps", pa.int64()),
         ]
     ),
