@@ -88,10 +88,10 @@ class SimulatedAgent:
 
     def indexes(self, at: float) -> dict[str, int]:
         """The ifIndex of each ifName at an instant."""
-        names = (LOOPBACK, *self._links)
-        if self.numbering(at):
-            return {name: 40 + len(names) - place for place, name in enumerate(names)}
-        return {name: 1 + place + 3 * (place > 0) for place, name in enumerate(names)}
+        numbers = list(range(5, 5 + len(self._links)))
+        if self.numbering(at):  # each takes its neighbour's: no index is gone, but all bear another name
+            numbers = numbers[1:] + numbers[:1]
+        return {LOOPBACK: 1, **dict(zip(self._links, numbers, strict=True))}
 
     def _table(self, at: float) -> tuple[Mapping[Oid, Cell], list[Oid]]:
         new = self.numbering(at)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from collectors.snmp.gufo import gufo_agent
-from collectors.snmp.port import Reason
+from collectors.snmp.port import Reason, SnmpFailure
 from lab.simulator.faults import Faults
 from lab.story import Cut
 from tests.collectors.polling import EPOCH, QUICK, Bench, play
@@ -250,6 +250,26 @@ def test_all_tries_of_a_device_fit_into_its_interval() -> None:
         return time.monotonic() - begun
 
     assert play(story, {"north": Faults(silent=(0, float("inf")))}) < 0.5
+
+
+def test_a_walk_that_hangs_ends_with_the_interval_too() -> None:
+    class Hanging:
+        async def get(self, oids, _within):
+            return dict.fromkeys(oids, 1)
+
+        async def walk(self, _column, within):
+            await asyncio.sleep(within)
+            raise SnmpFailure(Reason.TIMEOUT)
+
+    async def story(one: Bench):
+        one.timing = replace(QUICK, interval=0.5, first=10.0)
+        poller = one.poller()
+        poller._agent = Hanging()
+        return await poller.poll()
+
+    found = play(story)
+    assert found.seconds < 0.5
+    assert [row[5] for row in found.rows] == ["timeout"] * 3
 
 
 def test_a_cut_shows_as_down_at_both_ends() -> None:
