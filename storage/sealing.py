@@ -1,7 +1,7 @@
 """Closed spool segments become signed bundles (``log-segment``): the log archive, kept at least 180 days (CONTRACT §7).
 
-A bundle holds ``segment.zst``, the segment file as it was, and ``chain.json``, where the SM3 chain stands before and after it. Each
-bundle names the one before it, so neither an entry nor a whole segment can be taken out unseen.
+A bundle holds ``segment.zst``, the segment file as it was, and ``chain.json``, where the SM3 chain stands before and
+after it. Each bundle names the one before it, so neither an entry nor a whole segment can be taken out unseen.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from records.errors import UserError
 from records.schemas import Table
 from storage.embedded.cells import to_cells, to_table
 from storage.embedded.conditions import Clause, quoted
-from storage.embedded.hot import Segment
 from storage.embedded.order import codes_of, permutation
+from storage.embedded.view import Segment
 
 
 def page_columns(table: Table) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def decode_cursor(table: Table, cursor: str, *, newest_first: bool) -> dict[str,
     try:
         name, direction, *cells = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if (name, direction) != (table.name, newest_first) or None in cells:
-            raise ValueError("a cursor of another list")
+            raise ValueError("a cursor of another list")  # noqa: TRY301 - told below with all that is wrong with cursors
         last = dict(zip(page_columns(table), cells, strict=True))
         decoded(table, last)
     except (ValueError, TypeError, OverflowError) as error:

@@ -17,8 +17,8 @@ import pyarrow as pa
 from records.schemas import Table
 from storage.embedded.cells import DAY
 from storage.embedded.conditions import Clause, quoted
-from storage.embedded.hot import Segment
 from storage.embedded.order import instants_of
+from storage.embedded.view import Segment
 
 KEYS = ".keys"
 _ROW_GROUP = 32_768  # a series' rows stand together, so that a reader of one series skips nearly all groups

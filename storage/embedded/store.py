@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,14 @@ import pyarrow as pa
 
 from records.errors import UserError
 from records.schemas import TABLES, Table
+from storage.embedded.batches import conform, ordered_days
 from storage.embedded.cells import DAY, microseconds
 from storage.embedded.conditions import Clause, duckdb_clause, sqlite_clause, window
-from storage.embedded.hot import HotFile, Segment, View
-from storage.embedded.order import codes_of, first_of_each, instants_of, permutation, sorted_by
+from storage.embedded.hot import HotFile
+from storage.embedded.order import instants_of, sorted_by
 from storage.embedded.paging import behind, decode_cursor, decoded, encode_cursor, merge, narrowed, order_by, walk
 from storage.embedded.sealed import SealedFiles, hash_keys
+from storage.embedded.view import Segment, View
 from storage.port import Page, Where
 from storage.unavailable import UnavailableError
 
@@ -52,7 +53,7 @@ class EmbeddedStore:
             ValueError: The rows are not of the table's schema, or a key or time is missing.
             UnavailableError: The disk is full or read-only; nothing was stored.
         """
-        rows = _conform(table, rows)
+        rows = conform(table, rows)
         with self._changing:
             self._declare(table)
             with self._hot.writing() as view:
@@ -131,11 +132,11 @@ class EmbeddedStore:
         return moved
 
     def load_sealed(self, table: Table, rows: pa.Table) -> int:
-        rows = _conform(table, rows)
+        rows = conform(table, rows)
         with self._changing:
             self._declare(table)
             with self._hot.writing() as view:
-                days = _ordered_days(table, self._loadable(view, table, rows))
+                days = ordered_days(table, self._loadable(view, table, rows))
                 for day, part in days:
                     view.list_segment(self._sealed.write(table, part, day=day, number=0))
                 return sum(len(part) for _, part in days)
@@ -234,32 +235,6 @@ class EmbeddedStore:
         if view.count(table, clause):
             rows = rows.join(view.select(table, table.key, clause), list(table.key), join_type="left anti")
         return self._unsealed(view, table, rows)
-
-
-def _conform(table: Table, rows: pa.Table) -> pa.Table:
-    """Rows in the table's own columns and types; ValueError if they are of another table or lack a key."""
-    if set(rows.schema.names) != set(table.schema.names):
-        raise ValueError(f"rows of table {table.name} have columns {sorted(rows.schema.names)}")
-    rows = rows.select(table.schema.names).cast(table.schema)
-    for name in (*table.key, table.time):
-        if rows[name].null_count:
-            raise ValueError(f"a row of table {table.name} has no {name}")
-    return rows
-
-
-def _ordered_days(table: Table, rows: pa.Table) -> list[tuple[int, pa.Table]]:
-    """Distinct rows of each day (days since 1970), sorted by series and time; of rows with one key the first stays."""
-    if not len(rows):
-        return []
-    first = first_of_each([codes_of(rows[name]) for name in table.key])
-    if len(first) < len(rows):
-        rows = rows.take(pa.array(first))
-    days = instants_of(table, rows) // DAY
-    order = permutation([days - days.min(), *(codes_of(rows[name]) for name in (*table.series, table.time))])
-    if order is not None:
-        rows, days = rows.take(pa.array(order)), days[order]
-    edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
-    return [(int(days[start]), rows.slice(start, end - start)) for start, end in pairwise(edges)]
 
 
 def _both(one: Clause, other: Clause) -> Clause:

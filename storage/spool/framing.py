@@ -173,8 +173,13 @@ class Decoder:
         found: list[tuple[Position, Entry]] = []
         partition, ordinal = first.partition, first.offset
         before, received_at = 0, _EPOCH
-        while len(found) < limit and (end := frame_end(data, at)):
-            _, _, received, code, source, peer, form = _PEEK.unpack_from(data, at)
+        crc32 = zlib.crc32
+        view, size = memoryview(data), len(data)
+        while len(found) < limit and at + _FIXED <= size:
+            length, crc, received, code, source, peer, form = _PEEK.unpack_from(data, at)
+            end = at + FRAME_BYTES + length
+            if length < _LEAST_BODY or end > size or crc32(view[at + FRAME_BYTES : end]) != crc:  # as frame_end
+                break
             if kinds is None or _KINDS.get(code) in kinds:
                 payload = at + _FIXED + source + peer + form
                 names = data[at + 16 : payload]

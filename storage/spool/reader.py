@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import os
 from collections.abc import Container
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from pathlib import Path
 
 from records.errors import UserError
 from records.spool import Entry, Kind, Position
-from storage.spool.framing import HEADER_BYTES, Decoder, claimed_end, frame_end
-from storage.spool.segments import GAP, Segment, list_segments, read_header
-from storage.spool.source import FileSource, MemorySource, Source
+from storage.spool.framing import Decoder, claimed_end, frame_end
+from storage.spool.segments import GAP, Segment
+from storage.spool.shelf import Shelf
+from storage.spool.source import Source
 
 SCAN_BYTES = 16 * 1024 * 1024
 _LEAST_WINDOW, _MOST_WINDOW = 64 * 1024, 1024 * 1024
-_MARK_EVERY = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,67 +46,12 @@ class SpoolCorruptError(UserError):
         self.position, self.resume, self.raw = position, resume, raw
 
 
-class _Shelf:
-    """The segments of one partition and byte positions that were met on the way."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.segments: list[Segment] = []
-        self._marks: dict[int, list[tuple[int, int]]] = {}
-        self._open: tuple[Segment, Source] | None = None
-
-    def refresh(self) -> None:
-        """List the segments again."""
-        try:
-            self.segments = list_segments(self.folder)
-        except FileNotFoundError:
-            self.segments = []
-
-    def holding(self, ordinal: int) -> Segment | None:
-        """The segment in which ``ordinal`` stands or will stand; the oldest one for what retention has removed."""
-        at = bisect.bisect_right(self.segments, ordinal, key=lambda segment: segment.base)
-        return self.segments[max(at - 1, 0)] if self.segments else None
-
-    def after(self, segment: Segment) -> Segment | None:
-        """The segment that follows."""
-        at = bisect.bisect_right(self.segments, segment.base, key=lambda other: other.base)
-        return self.segments[at] if at < len(self.segments) else None
-
-    def source(self, segment: Segment) -> Source:
-        """The segment's bytes; the last one stays open."""
-        if self._open is None or self._open[0] != segment:
-            self.close()
-            if not segment.sealed:
-                read_header(segment.path)
-            self._open = (segment, MemorySource.of_bundle(segment.path) if segment.sealed else FileSource(segment.path))
-        return self._open[1]
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
-
-    def mark(self, segment: Segment, ordinal: int, at: int) -> None:
-        """Remember that ``ordinal`` begins at byte ``at``."""
-        marks = self._marks.setdefault(segment.base, [(segment.base, HEADER_BYTES)])
-        place = bisect.bisect_left(marks, (ordinal, at))
-        if place == len(marks) or marks[place][0] != ordinal:
-            marks.insert(place, (ordinal, at))
-            if len(marks) > _MARK_EVERY:
-                del marks[1::2]
-
-    def nearest(self, segment: Segment, ordinal: int) -> tuple[int, int]:
-        """The remembered ordinal and byte at or before ``ordinal``."""
-        marks = self._marks.get(segment.base, [(segment.base, HEADER_BYTES)])
-        return marks[max(bisect.bisect_right(marks, (ordinal, 1 << 62)) - 1, 0)]
-
-
 class SpoolReader:
     """Reads all partitions of a spool folder. Not for several threads at once: a reader is cheap, give each its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shelves: dict[str, _Shelf] = {}
+        self._shelves: dict[str, Shelf] = {}
         self._decoder = Decoder()
 
     def partitions(self) -> list[str]:
@@ -183,16 +127,16 @@ class SpoolReader:
             total += max(end - max(segment.base, offset), 0)
         return total
 
-    def _shelf(self, partition: str) -> _Shelf:
+    def _shelf(self, partition: str) -> Shelf:
         shelf = self._shelves.get(partition)
         if shelf is None:
-            shelf = self._shelves[partition] = _Shelf(self._folder / partition)
+            shelf = self._shelves[partition] = Shelf(self._folder / partition)
         if not shelf.segments:
             shelf.refresh()
         return shelf
 
     def _scan_segment(
-        self, shelf: _Shelf, segment: Segment, offset: int, limit: int, kinds: Container[Kind] | None
+        self, shelf: Shelf, segment: Segment, offset: int, limit: int, kinds: Container[Kind] | None
     ) -> tuple[list[tuple[Position, Entry]], int, int]:
         """Entries, the ordinal to go on with, bytes looked at."""
         try:
@@ -215,7 +159,7 @@ class SpoolReader:
         shelf.mark(segment, onward, at + used)
         return found, onward, used
 
-    def _seek(self, shelf: _Shelf, segment: Segment, source: Source, wanted: int) -> tuple[int, int]:
+    def _seek(self, shelf: Shelf, segment: Segment, source: Source, wanted: int) -> tuple[int, int]:
         """The byte where ``wanted`` begins, or the last ordinal and byte before it that exist."""
         ordinal, at = shelf.nearest(segment, wanted)
         while ordinal < wanted:
@@ -229,7 +173,7 @@ class SpoolReader:
             shelf.mark(segment, ordinal, at)
         return ordinal, at
 
-    def _onward(self, shelf: _Shelf, segment: Segment, source: Source, ordinal: int, at: int, offset: int) -> int:
+    def _onward(self, shelf: Shelf, segment: Segment, source: Source, ordinal: int, at: int, offset: int) -> int:
         """Where to go on when no whole frame stands at ``at``: nowhere yet, or the next segment."""
         shelf.refresh()
         after = shelf.after(segment)
@@ -248,7 +192,7 @@ class SpoolReader:
             segment.path, Position(shelf.folder.name, ordinal), resume, window[: hop or len(window)]
         )
 
-    def _segment_end(self, shelf: _Shelf, segment: Segment) -> int:
+    def _segment_end(self, shelf: Shelf, segment: Segment) -> int:
         try:
             return self._seek(shelf, segment, shelf.source(segment), 1 << 62)[0]
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The driver beside its promise: offsets with results, a guilty entry set aside alone, nothing skipped for a full disk."""
+"""The driver: offsets with results, a guilty entry set aside alone, nothing skipped for a full disk."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Adder:
         self.total = int(snapshot.load(state, self.name) or b"0")
         self.ticks = 0
 
-    def process(self, batch: Sequence[tuple[Position, Entry]], now: datetime) -> Step:
+    def process(self, batch: Sequence[tuple[Position, Entry]], _now: datetime) -> Step:
         for _, entry in batch:
             if entry.payload == b"disk full":
                 raise UnavailableError("no room", "wait")
             self.total += int(entry.payload)  # a poison entry leaves a half-changed object behind
         return Step(rows=[(EVENTS, event_rows(batch))], events=derived(batch), apply=[self._save, counting(len(batch))])
 
-    def tick(self, now: datetime) -> Step:
+    def tick(self, _now: datetime) -> Step:
         self.ticks += 1
         if self.ticks == 2:
             raise KeyError("a defect")

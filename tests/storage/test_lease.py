@@ -13,7 +13,14 @@ from records.errors import UserError
 from storage.lease import WorkLease, held_by
 from storage.unavailable import UnavailableError
 
-HOLD = "import sys; from pathlib import Path; from storage.lease import WorkLease\nwith WorkLease(Path(sys.argv[1])): print(1, flush=True); sys.stdin.read()"
+HOLD = """
+import sys
+from pathlib import Path
+from storage.lease import WorkLease
+with WorkLease(Path(sys.argv[1])):
+    print(1, flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_second_worker_is_refused_and_told_who(tmp_path: Path) -> None:

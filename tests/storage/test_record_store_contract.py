@@ -84,7 +84,7 @@ def test_one_batch_with_the_same_key_twice_keeps_the_first(store: RecordStore) -
 
 
 @pytest.mark.parametrize("sealed", [False, True])
-def test_counters_and_decimals_are_exact(store: RecordStore, sealed: bool) -> None:
+def test_counters_and_decimals_are_exact(store: RecordStore, *, sealed: bool) -> None:
     reading: Row = dict.fromkeys(READINGS.schema.names)
     keys = {"device": "a", "interface": "x", "run": "r", "status": "ok"}
     numbers = [0, 1, 2**63 - 1, 2**63, 2**64 - 1, None]
@@ -122,7 +122,7 @@ def test_counters_and_decimals_are_exact(store: RecordStore, sealed: bool) -> No
         pytest.param(Where("id", "=", "id1' OR 1=1 --"), "", id="a value is no SQL"),
     ],
 )
-def test_conditions_mean_the_same_hot_and_sealed(store: RecordStore, where: Where, ids: str, sealed: bool) -> None:
+def test_conditions_mean_the_same_hot_and_sealed(store: RecordStore, where: Where, ids: str, *, sealed: bool) -> None:
     messages = [(1, "Failed login", "a"), (2, "用户登录失败", "b"), (3, "CAFÉ", None), (4, "login 100%_' done", "č")]
     store.append(EVENTS, rows_of(EVENTS, [event(number, number, text, host) for number, text, host in messages]))
     if sealed:
@@ -148,7 +148,7 @@ def test_an_unknown_column_or_operator_or_a_naive_instant_is_refused(store: Reco
         Where("at", "~", 1),
         Where("at", "<", datetime(2026, 1, 1)),
         Where("id", "in", "x"),
-    ):  # noqa: DTZ001 - naive on purpose
+    ):
         with pytest.raises(ValueError, match=r"\w"):
             store.read(EVENTS, where=[where])
 
@@ -246,8 +246,8 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(steps, minutes, minutes, st.integers(1, 5), st.booleans())
-def test_any_history_reads_like_a_dictionary(what: list, start: int, end: int, limit: int, newest: bool) -> None:
+@given(what=steps, start=minutes, end=minutes, limit=st.integers(1, 5), newest=st.booleans())
+def test_any_history_reads_like_a_dictionary(what: list, start: int, end: int, limit: int, *, newest: bool) -> None:
     kept: dict[tuple, Row] = {}
     sealed_days: set[object] = set()
     with tempfile.TemporaryDirectory() as folder:

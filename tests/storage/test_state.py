@@ -62,16 +62,15 @@ def test_append_only_tables_refuse_update_and_delete_after_a_migration(state: sa
 
 def test_migrating_again_does_nothing_and_does_not_load_alembic(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new' / 'state.db'}"
-    code = f"from storage.migrate import migrate; from storage.state import open_state; import sys; print(migrate(open_state('{url}')), 'alembic' in sys.modules)"
+    code = "import sys; from storage.migrate import migrate; from storage.state import open_state; "
+    code += f"print(migrate(open_state({url!r})), 'alembic' in sys.modules)"
     runs = [
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout for _ in "12"
     ]
     assert runs == ["None True\n", "None False\n"]
 
 
-def test_an_older_database_is_copied_before_it_is_upgraded(
-    state: sa.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_older_database_is_copied_before_it_is_upgraded(state: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with writing(state) as connection:
         bump(connection, "received", "raw", 7)
     monkeypatch.setattr("storage.migrate.head", lambda: "9999")
@@ -102,9 +101,13 @@ def test_garbage_and_unwritable_places_are_named(tmp_path: Path) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing(state: sa.Engine) -> None:
-    with pytest.raises(KeyError), writing(state) as connection:
-        bump(connection, "received", "raw", 1)
-        raise KeyError
+    def fail() -> None:
+        with writing(state) as connection:
+            bump(connection, "received", "raw", 1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert counters(state) == {}
 
 
@@ -122,12 +125,16 @@ def test_a_second_writer_waits_and_reads_what_the_first_wrote(state: sa.Engine) 
 
 
 def test_a_read_only_database_is_told_in_our_words(state: sa.Engine) -> None:
-    with pytest.raises(UnavailableError, match="readonly"), writing(state) as connection:
-        connection.exec_driver_sql("PRAGMA query_only=ON")
-        try:
-            bump(connection, "received", "raw", 1)
-        finally:
-            connection.exec_driver_sql("PRAGMA query_only=OFF")
+    def write() -> None:
+        with writing(state) as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+            try:
+                bump(connection, "received", "raw", 1)
+            finally:
+                connection.exec_driver_sql("PRAGMA query_only=OFF")
+
+    with pytest.raises(UnavailableError, match="readonly"):
+        write()
 
 
 def test_instants_are_exact_aware_and_utc(state: sa.Engine) -> None:
