@@ -14,7 +14,7 @@ from records.schemas import EVENTS
 from records.spool import Entry, Kind, Position
 from soc import incidents
 from soc.alerts import Finding, record
-from soc.correlate import FILE_LATENESS_SECONDS, LATENESS_SECONDS, SECOND
+from soc.correlate import DOMAIN_LATENESS_SECONDS, FILE_LATENESS_SECONDS, LATENESS_SECONDS, SECOND
 from soc.enrich import Enricher
 from soc.event import Event
 from soc.pack import own_rules
@@ -96,10 +96,13 @@ class SocConsumer:
         return event
 
     def _judge(self, position: Position, entry: Entry, event: Event, counts: Counter[tuple[str, str]]) -> list[Finding]:
-        lateness = FILE_LATENESS_SECONDS if entry.source.startswith(FILE) else LATENESS_SECONDS
-        seen, at = microseconds(entry.received_at), microseconds(event.at)
-        at = min(at, seen + AHEAD_SECONDS * SECOND)  # one clock ahead makes nobody else late
-        late = self._detector.correlator.advance(position.partition, at, seen, lateness_seconds=lateness)
+        domain = entry.kind is Kind.EVENT
+        stream = f"{position.partition}/{entry.source}" if domain else position.partition
+        file = entry.source.startswith(FILE)
+        lateness = DOMAIN_LATENESS_SECONDS if domain else FILE_LATENESS_SECONDS if file else LATENESS_SECONDS
+        seen = microseconds(entry.received_at)
+        at = min(microseconds(event.at), seen + AHEAD_SECONDS * SECOND)  # one clock ahead makes nobody else late
+        late = self._detector.correlator.advance(stream, at, seen, lateness_seconds=lateness, domain=domain)
         counts["late", ""] += late
         return list(self._detector.judge(event, late=late))
 

@@ -20,9 +20,9 @@ from soc.windows import Group, Mark, group_from_json
 SECOND = 1_000_000  # µs
 LATENESS_SECONDS = 300
 FILE_LATENESS_SECONDS = 86_400  # a file is often not in order
+DOMAIN_LATENESS_SECONDS = 7200  # usage is metered by the hour, its events come after the hour
 IDLE_SECONDS = 600  # a stream without entries for so long holds nothing back
 MOST_GROUPS = 50_000
-ENDLESS = 2**62  # µs: nothing is late
 Key = tuple[str, ...]
 
 
@@ -58,6 +58,7 @@ class _Stream:
     newest: int = 0  # event time, µs
     seen: int = 0  # receipt, µs
     lateness: int = LATENESS_SECONDS * SECOND
+    domain: bool = False
 
 
 @dataclass(slots=True)
@@ -70,9 +71,15 @@ class Counts:
 
 @dataclass(slots=True)
 class Correlator:
-    """All correlations at work. ``correlations`` stand in the order in which they feed each other."""
+    """All correlations at work.
+
+    Attributes:
+        correlations: In the order in which they feed each other.
+        domain_rules: Ids of rules on domain events; what listens to them waits longer.
+    """
 
     correlations: Sequence[Correlation]
+    domain_rules: frozenset[str] = frozenset()
     counts: Counts = field(default_factory=Counts)
     _streams: dict[str, _Stream] = field(default_factory=dict)
     _groups: dict[tuple[str, Key], Group] = field(default_factory=dict)
@@ -89,12 +96,13 @@ class Correlator:
         """Ids of the rules whose hits count here."""
         return frozenset(self._listeners)
 
-    def advance(self, stream: str, at: int, seen: int, *, lateness_seconds: int | None = LATENESS_SECONDS) -> bool:
-        """Move a stream's watermark; True if an event of that time is late there. None as lateness: nothing ever is."""
+    def advance(
+        self, stream: str, at: int, seen: int, *, lateness_seconds: int = LATENESS_SECONDS, domain: bool = False
+    ) -> bool:
+        """Move a stream's watermark; True if an event of that time is late there."""
         found = self._streams.get(stream)
         if found is None:
-            lateness = ENDLESS if lateness_seconds is None else lateness_seconds * SECOND
-            found = self._streams[stream] = _Stream(newest=at, lateness=lateness)
+            found = self._streams[stream] = _Stream(newest=at, lateness=lateness_seconds * SECOND, domain=domain)
         found.seen = max(found.seen, seen)
         found.newest = max(found.newest, at)
         late = at < found.newest - found.lateness
@@ -130,11 +138,9 @@ class Correlator:
 
     def forget(self, now: int) -> None:
         """Drop what no stream can reach any more, and the least used groups beyond the bound; call it now and then."""
-        active = [one for one in self._streams.values() if one.seen >= now - IDLE_SECONDS * SECOND]
-        horizon = min((one.newest - one.lateness for one in active), default=0)
-        spans = {rule.head.id: rule.timespan_seconds * SECOND for rule in self.correlations}
+        horizons = {rule.head.id: self._horizon(rule, now) for rule in self.correlations}
         for name, group in list(self._groups.items()):
-            self.counts.evicted += group.forget_before(horizon - spans[name[0]])
+            self.counts.evicted += group.forget_before(horizons[name[0]])
             if not group.marks:
                 del self._groups[name]
         excess = len(self._groups) - MOST_GROUPS
@@ -142,9 +148,18 @@ class Correlator:
             oldest = sorted(self._groups, key=lambda name: self._groups[name].touched)[:excess]
             self.counts.evicted += sum(len(self._groups.pop(name).marks) for name in oldest)
 
+    def _horizon(self, rule: Correlation, now: int) -> int:
+        """Before this no event of any stream that is at work can meet another one in a window of the rule."""
+        waits = not self.domain_rules.isdisjoint(rule.rules)
+        active = [one for one in self._streams.values() if one.seen >= now - IDLE_SECONDS * SECOND and (waits or not one.domain)]
+        reach = [one.newest - one.lateness for one in active]
+        if waits and active:
+            reach.append(max(one.newest for one in active) - DOMAIN_LATENESS_SECONDS * SECOND)
+        return min(reach, default=0) - rule.timespan_seconds * SECOND
+
     def snapshot(self) -> bytes:
         """All state as JSON."""
-        streams = {name: [one.newest, one.seen, one.lateness] for name, one in self._streams.items()}
+        streams = {name: [one.newest, one.seen, one.lateness, one.domain] for name, one in self._streams.items()}
         groups = [[rule, list(key), group.as_json()] for (rule, key), group in self._groups.items()]
         return orjson.dumps({"version": 1, "streams": streams, "groups": groups})
 

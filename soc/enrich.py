@@ -46,20 +46,14 @@ class Enricher:
             _add(fields, self._region(fields["yw.org"]))
 
     def _asset(self, name: str | None, peer: str | None) -> Fields:
-        """By the name that the message gives, else by the address that it came from."""
-        for key in (name, peer):
-            if key is None:
-                continue
-            host = self._inventory.host.get(key) or self._inventory.host_at.get(key)
-            if host is not None:
-                return self._host(host.id)
-            device = self._inventory.device_at.get(key)
-            device_id = (
-                key if key in self._inventory.device else self._by_name.get(key) or (device.id if device else None)
-            )
-            if device_id is not None:
-                return self._device(device_id)
-        return {}
+        """By the name that the message gives; by the sender's address only for a device: a server may be a relay."""
+        key = name or peer or ""
+        host = self._inventory.host.get(key) or self._inventory.host_at.get(key)
+        if host is not None:
+            return self._host(host.id)
+        at = self._inventory.device_at.get(key) or self._inventory.device_at.get(peer or "")
+        device = key if key in self._inventory.device else self._by_name.get(key) or (at.id if at else None)
+        return self._device(device) if device is not None else {}
 
     def _host(self, identifier: str) -> Fields:
         host = self._inventory.host[identifier]

@@ -26,7 +26,8 @@ class Detector:
 
     def __init__(self, rules: RuleSet) -> None:
         self.engine = Engine(rules.rules)
-        self.correlator = Correlator(rules.correlations)
+        domain = frozenset(one.head.id for one in rules.rules if one.declared.product == "yunwang")
+        self.correlator = Correlator(rules.correlations, domain)
         self._silent = rules.silent()
         self._wanted = self.correlator.wanted
 

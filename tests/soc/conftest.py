@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,11 +27,21 @@ def make_rules() -> MakeRules:
     return lambda text: parse_rules([("test.yml", text.encode())])
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    """A state database with all tables."""
-    found = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+@pytest.fixture(scope="session")
+def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state database with all tables and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("state") / "state.db"
+    found = open_state(f"sqlite:///{path}")
     migrate(found)
+    found.dispose()  # the last connection that closes writes the WAL back
+    return path
+
+
+@pytest.fixture
+def engine(tmp_path: Path, empty_state: Path) -> Iterator[sa.Engine]:
+    """A state database of one's own."""
+    shutil.copy(empty_state, tmp_path / "state.db")
+    found = open_state(f"sqlite:///{tmp_path / 'state.db'}")
     yield found
     found.dispose()
 
