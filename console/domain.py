@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from access.ownership import Owners, owners
 from access.scope import Scope, owners_of_entities
 from access.tables import audit_log
+from cloud_metering import tables as ledger
 from cloud_metering import views as metering
 from cloud_metering.draft import memberships_of
 from console.language import Language
@@ -67,6 +68,7 @@ class Domain:
         self._interval_seconds = interval_seconds
         self._bin_seconds = bin_seconds
         self._clock = clock
+        self._kept: dict[str, tuple[tuple[Any, ...], Sequence[Row]]] = {}
 
     def views(self) -> Views:
         """The functions that the console asks."""
@@ -75,7 +77,7 @@ class Domain:
             link_samples=self.link_samples,
             p95=self.p95,
             usage=self.usage,
-            months=lambda: metering.months(self._engine),
+            months=self.months,
             bill=self.bill,
             alerts=self.alerts,
             incidents=self.incidents,
@@ -108,8 +110,21 @@ class Domain:
 
     def usage(self, month: str) -> Sequence[Row]:
         start, end = month_bounds(month)
+        rows = self._unchanged("usage " + month, lambda: metering.usage(self._engine, start, end, by_day=True))
         inventory = self._inventory()
-        return [_daily(inventory, row) for row in metering.usage(self._engine, start, end, by_day=True)]
+        return [_daily(inventory, row) for row in rows]
+
+    def months(self) -> Sequence[Row]:
+        return self._unchanged("months", lambda: metering.months(self._engine))
+
+    def _unchanged(self, name: str, compute: Callable[[], Sequence[Row]]) -> Sequence[Row]:
+        """The rows of last time while the ledger stands as it stood then: sums over a month are dear."""
+        with reading(self._engine) as connection:
+            version = tuple(connection.execute(_LEDGER).one())
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != version:
+            kept = self._kept[name] = (version, compute())
+        return kept[1]
 
     def bill(self, month: str) -> Row | None:
         return metering.month_bill(self._engine, month, memberships_of(self._inventory()))
@@ -238,6 +253,11 @@ def _newest(table: sa.Table, column: sa.ColumnElement[Any]) -> sa.Select[int, An
     return sa.select(sa.func.count(), sa.func.max(column)).select_from(table)
 
 
+_LEDGER = sa.select(
+    sa.select(sa.func.max(ledger.usage_event.c.seq)).scalar_subquery(),
+    sa.select(sa.func.max(ledger.period.c.number)).scalar_subquery(),
+    sa.select(sa.func.max(ledger.invoice.c.seq)).scalar_subquery(),
+)
 _VERSIONS: Mapping[str, Any] = {
     "links": _judged("link_health"),
     "usage": _judged("cloud_metering"),

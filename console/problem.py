@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from console.security import HEADERS
 from console.templating import render
 from console.visit import (
     PASSWORD_PAGE,
@@ -116,7 +117,9 @@ def _on_password_change_required(_request: Request, _error: Exception) -> Respon
 
 def _on_defect(request: Request, _error: Exception) -> Response:
     detail = translator_of(request)("服务器内部出错，详情已写入日志。")
-    return problem_json(request, 500, detail) if _wants_json(request) else problem_page(request, 500, detail)
+    answer = problem_json(request, 500, detail) if _wants_json(request) else problem_page(request, 500, detail)
+    answer.headers.update({**HEADERS, "cache-control": "no-store"})  # this one passes outside of the middleware
+    return answer
 
 
 def install(app: FastAPI) -> None:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from console import problem
 from console.api import routes
 
+_ABOUT = "Reads for programs. Cursor pages: `limit` up to 200, `next` is the cursor of the next page."
+
+
+class Api(FastAPI):
+    """Describes also what FastAPI cannot know: the bearer tokens and the problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        components = described.setdefault("components", {})
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        components.setdefault("schemas", {})["ProblemDetails"] = routes.ProblemDetails.model_json_schema()
+        return described
+
 
 def create_api(parent: FastAPI) -> FastAPI:
     """The API, sharing the console's dependencies."""
-    api = FastAPI(
+    api = Api(
         title="Yunwang API",
         version="1",
-        description="Reads for programs. Cursor pages: `limit` up to 200, `next` is the cursor of the next page.",
+        description=_ABOUT,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",

@@ -261,9 +261,7 @@ def fake_views(inventory: Inventory) -> Views:
     incidents = owned(fake_incidents(alerts))
 
     def scoped(table: Any, rows: Sequence[Row]) -> Callable[[Scope, Language], MemorySource]:
-        return lambda scope: MemorySource(
-            table, scope.rows(rows, lambda row: owners_of_entities(row["entities"], owner))
-        )
+        return lambda scope, _language: MemorySource(table, scope.rows(rows, lambda row: row["organisations"]))
 
     links = fake_links(inventory)
     p95 = {"p95_in_bps": 5_000_000_000, "p95_out_bps": 3_000_000_000, "billed_bps": 5_000_000_000, "samples": 6010}
