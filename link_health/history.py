@@ -148,18 +148,31 @@ class _Turns:
         self.said = np.zeros(len(series.keys) + 1, np.int64)
 
     def of(self, readings: Columns, times: Int) -> Iterator[tuple[str, int, str]]:
-        """The turns at these instants; one to unknown is dated to the end of the patience."""
+        """The turns at these instants: first what age alone brings, dated to the end of the patience, then the answers."""
+        before = self.answered[:, None], self.said[:, None]
         answered, said = self._told(readings, times)
-        fresh = times[None, :] - answered <= self.patience
-        says = np.where(fresh, said, 0)
-        code = DECIDE[says[self.a], says[self.b]]
-        before = np.concatenate([self.state[:, None], code[:, :-1]], axis=1)
-        limits = np.maximum(answered[self.a], answered[self.b]) + self.patience
-        for row, step in np.argwhere(code != before).tolist():
-            state = STATES[code[row, step]]
-            aged = state is STATES[0] and before[row, step] >= 0
-            yield self.names[row], int(limits[row, step] if aged else times[step]), state.value
-        self.state = code[:, -1] if code.size else self.state
+        earlier = [
+            np.concatenate([old, new[:, :-1]], axis=1) for old, new in zip(before, (answered, said), strict=True)
+        ]
+        aged, told = self._codes(*earlier, times), self._codes(answered, said, times)
+        if (self.state < 0).any():  # before the first reading there is no state that could age
+            aged[:, 0] = np.where(self.state < 0, told[:, 0], aged[:, 0])
+        codes = np.stack([aged, told], axis=2).reshape(len(self.names), -1)
+        changed = codes != np.concatenate([self.state[:, None], codes[:, :-1]], axis=1)
+        limits = [earlier[0][ends] + self.patience for ends in (self.a, self.b)]
+        past = np.max([np.where(limit <= times, limit, -1) for limit in limits], axis=0)
+        first = self.state < 0
+        for row, place in np.argwhere(changed).tolist():
+            step, answer = divmod(place, 2)
+            instant = times[step] if answer or (step == 0 and first[row]) else past[row, step]
+            yield self.names[row], int(instant), STATES[codes[row, place]].value
+        self.state = codes[:, -1] if codes.size else self.state
+
+    def _codes(self, answered: Int, said: Int, times: Int) -> Int:
+        """State of each link at each instant by what its ends said last."""
+        says = np.where(times - answered <= self.patience, said, 0)
+        codes: Int = DECIDE[says[self.a], says[self.b]]
+        return codes
 
     def _told(self, readings: Columns, times: Int) -> tuple[Int, Int]:
         """Newest answer of each series at each instant, and what it said; one row more for the missing end."""

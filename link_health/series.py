@@ -30,6 +30,7 @@ class Memory:
         device: Position of its device.
         source: Number of the spool partition that its readings come from.
         answered: Receipt of the newest answer with ifOperStatus.
+        asked: Receipt of the newest reading, answered or not.
         oper: ifOperStatus in that answer.
         figure: Receipt of the reading that the figures rest on.
         rate_in: Its rate in bit/s.
@@ -47,6 +48,7 @@ class Memory:
     device: Int
     source: Int
     answered: Int
+    asked: Int
     oper: Int
     figure: Int
     rate_in: Int
@@ -128,6 +130,7 @@ class Series:
     def _remember(self, at: Int, readings: Columns, rates: Rates) -> None:
         memory = self.memory
         memory.first[at] = np.where(memory.first[at] < 0, readings.at_us, memory.first[at])
+        memory.asked[at] = np.maximum(memory.asked[at], readings.at_us)
         told = ~rates.stale & (rates.oper > 0)
         memory.answered[at] = np.where(told, readings.at_us, memory.answered[at])
         memory.oper[at] = np.where(told, rates.oper, memory.oper[at])

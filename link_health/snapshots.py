@@ -17,8 +17,8 @@ from link_health.states import LinkState, Protection
 from link_health.turns import LinkMemory
 from link_health.watch import Watch
 
-FORMAT = 1
-_DEVICE_ARRAYS = ("answered", "polled", "source", "alarmed")
+FORMAT = 2
+_DEVICE_ARRAYS = ("answered", "asked", "polled", "source", "alarmed")
 
 
 def dump(watch: Watch, runs: list[str], sources: list[str]) -> bytes:

@@ -89,14 +89,18 @@ class LinkMemory:
         self.since_us = at
         return at
 
-    def settle(self, clock_us: int, hold_us: int) -> Action | None:
-        """The event that is due: down once confirmed, unknown after one interval of hold-down, up at once."""
+    def settle(self, clock_us: int, hold_us: int, *, asked: bool) -> Action | None:
+        """The event that is due: down once confirmed, unknown after one interval of hold-down, up at once.
+
+        ``asked``: an end was polled in vain since its last answer; while the collector stands still, silence is not the
+        link's.
+        """
         state = LinkState.UP if self.state in PASSING else self.state
         if state is None or state is self.alarmed:
             return None
         if state is LinkState.DOWN and self.confirmations < CONFIRMATIONS:
             return None
-        if state is LinkState.UNKNOWN and clock_us - self.since_us < hold_us:
+        if state is LinkState.UNKNOWN and (not asked or clock_us - self.since_us < hold_us):
             return None
         before, self.alarmed = self.alarmed, state
         if state is LinkState.UP:

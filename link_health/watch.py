@@ -240,11 +240,14 @@ class Watch:
 
     def _due(self, clock: Int) -> list[tuple[int, Action]]:
         found = []
+        series = self.series.memory
+        in_vain = np.append(series.asked > series.answered, values=False)
+        asked = in_vain[self.a] | in_vain[self.b]
         for row, name in enumerate(self.names):
             memory = self.memories.get(name)
             if memory is None:
                 continue
-            action = memory.settle(int(clock[row]), self.interval_us)
+            action = memory.settle(int(clock[row]), self.interval_us, asked=bool(asked[row]))
             if action is not None:
                 found.append((row, action))
         return found
