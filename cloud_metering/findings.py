@@ -16,6 +16,7 @@ from cloud_metering.model import Finding, What
 from records.instants import month_bounds
 
 Numbers = npt.NDArray[np.int64]
+_SPARSE = 2**40  # numbers with gaps up to here times 2**22 seconds stay below 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +98,12 @@ def _clipped(usage: pa.Table, month: str) -> tuple[Numbers, Numbers]:
 
 
 def _series(usage: pa.Table) -> Numbers:
-    """A number for each row's (source, resource, meter), from 0 without gaps."""
+    """A number for each row's (source, resource, meter), small enough to be multiplied by the seconds of a month."""
     code = np.zeros(usage.num_rows, np.int64)
     for name in ("source", "resource", "meter"):
         encoded = usage.column(name).combine_chunks().dictionary_encode()
         code = code * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy()
-    return np.unique(code, return_inverse=True)[1].astype(np.int64)
+    return code if code.max(initial=0) < _SPARSE else np.unique(code, return_inverse=True)[1].astype(np.int64)
 
 
 def _overlapping(series: Numbers, starts: Numbers, ends: Numbers) -> Numbers:
