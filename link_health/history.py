@@ -151,15 +151,15 @@ class _Turns:
         """The turns at these instants: what age alone brings, dated to the end of the patience, then the answers."""
         before = self.answered[:, None].copy(), self.said[:, None].copy()
         answered, said = self._told(readings, times)
-        earlier = [
+        before_answered, before_said = (
             np.concatenate([old, new[:, :-1]], axis=1) for old, new in zip(before, (answered, said), strict=True)
-        ]
-        aged, told = self._codes(*earlier, times), self._codes(answered, said, times)
+        )
+        aged, told = self._codes(before_answered, before_said, times), self._codes(answered, said, times)
         if (self.state < 0).any():  # before the first reading there is no state that could age
             aged[:, 0] = np.where(self.state < 0, told[:, 0], aged[:, 0])
         codes = np.stack([aged, told], axis=2).reshape(len(self.names), 2 * len(times))
         changed = codes != np.concatenate([self.state[:, None], codes[:, :-1]], axis=1)
-        limits = [earlier[0][ends] + self.patience for ends in (self.a, self.b)]
+        limits = [before_answered[ends] + self.patience for ends in (self.a, self.b)]
         past = np.max([np.where(limit <= times, limit, -1) for limit in limits], axis=0)
         first = self.state < 0
         for row, place in np.argwhere(changed).tolist():
