@@ -59,6 +59,12 @@ def collected(cloud: RealCloud, start: datetime, end: datetime, **more):
     return collect(opened(cloud), CLOUD, KNOWN, start, end, now=now, window_seconds=MINUTE, **more)
 
 
+def launched_at(compute, server: str) -> datetime:
+    """Since when nova says the server runs."""
+    found = compute.get(f"/servers/{server}").json()["server"]
+    return datetime.fromisoformat(found["OS-SRV-USG:launched_at"]).replace(tzinfo=UTC)
+
+
 def test_rows_agree_with_novas_own_hours(cloud):
     end = last_minute() + timedelta(minutes=1)
     wait = (end - datetime.now(UTC)).total_seconds() + 1
@@ -95,7 +101,7 @@ def test_a_resize_that_the_collector_sees_loses_nothing(cloud):
     compute = cloud.connect().compute
     server = next(one for one in compute.servers(all_projects=True) if one.name == "bureau-05-s2")
     larger = next(one for one in compute.flavors() if one.name == "mem.4c16g")
-    memory, start = Memory(), last_minute() - timedelta(minutes=1)
+    memory, start, first = Memory(), last_minute() - timedelta(minutes=1), launched_at(compute, server.id)
     collected(cloud, start, last_minute(), memory=memory)
     act(compute, server.id, "resize", {"flavorRef": larger.id})
     wait_settled(compute, [server.id], frozenset({"VERIFY_RESIZE"}))
@@ -106,9 +112,9 @@ def test_a_resize_that_the_collector_sees_loses_nothing(cloud):
     found = collected(cloud, start, end, memory=memory)
     rows = [row for row in found.rows.to_pylist() if row["resource"] == server.id and row["meter"] == "vcpu"]
     assert [row["start"] for row in rows] == [start + nth * timedelta(minutes=1) for nth in range(len(rows))]
-    launched = datetime.fromisoformat(compute.get(f"/servers/{server.id}").json()["server"]["OS-SRV-USG:launched_at"])
-    before = (launched.replace(tzinfo=UTC) - start).total_seconds()
-    after = (end - launched.replace(tzinfo=UTC)).total_seconds()
+    resized = launched_at(compute, server.id)
+    before = (resized - max(start, first)).total_seconds()
+    after = (end - resized).total_seconds()
     expected = (before * server.flavor.vcpus + after * larger.vcpus) / 3600
     assert abs(float(sum(row["quantity"] for row in rows)) - expected) < 1e-6
     assert found.gaps == ()
