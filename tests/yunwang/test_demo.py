@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_rates_of_both_directions_agree_with_the_truth(demo: Platform, province:
         if row["in_bps"] is None:
             continue
         samples = [one for one in demo_samples(demo, name) if one["status"] == "ok"][-2:] if compared < 5 else []
-        for before, after in zip(samples, samples[1:], strict=False):
+        for before, after in pairwise(samples):
             start, end = (parse_instant(one["at"]).timestamp() for one in (before, after))
             true_in, true_out = traffic.mean_bps(name, start, end)
             assert after["in_bps"] == pytest.approx(true_in, rel=0.005, abs=2000)
