@@ -13,6 +13,7 @@ from records.instants import now
 from yunwang.wiring import Site
 
 if TYPE_CHECKING:
+    from inventory.model import Inventory
     from storage.consumer import Consumer
     from storage.port import RecordStore
     from storage.spool import SpoolWriter
@@ -33,7 +34,7 @@ def factories(site: Site) -> Sequence[Factory]:
     from link_health.consumer import LinkConsumer  # noqa: PLC0415
     from soc.consumer import SocConsumer  # noqa: PLC0415
 
-    def inventory() -> object:
+    def inventory() -> Inventory:
         return site.inventory
 
     interval = site.settings.collect.snmp_interval_seconds
@@ -92,7 +93,6 @@ def _loop(site: Site, work: Work, stop: threading.Event) -> None:
 
 def _with_work(site: Site, use: Callable[[Work], None]) -> None:
     from storage.lease import WorkLease  # noqa: PLC0415 - the worker's own weight
-
     from storage.spool import SpoolWriter  # noqa: PLC0415
 
     with WorkLease(site.place.run):

@@ -42,7 +42,7 @@ def answers(address: str, port: int) -> bool:
             return False
 
 
-def eventually(condition, wanted: bool) -> None:  # noqa: FBT001
+def eventually(condition, wanted: bool) -> None:
     deadline = time.monotonic() + 10
     while condition() is not wanted:
         assert time.monotonic() < deadline
@@ -90,7 +90,7 @@ def test_a_taken_port_is_an_error_with_a_next_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("every_day", [True, False])
-def test_the_real_parser_reads_every_line_and_knows_its_host(every_day: bool) -> None:  # noqa: FBT001
+def test_the_real_parser_reads_every_line_and_knows_its_host(every_day: bool) -> None:
     inventory = load(FILE)
     story = tell(inventory, EPOCH)
     lines = (

@@ -91,7 +91,7 @@ class Oracle:
         }
         self.base = replace(one, **carried)
 
-    def _length(self, before: Reading, one: Reading, local: int, same_run: bool) -> tuple[int, bool]:  # noqa: FBT001 - plain
+    def _length(self, before: Reading, one: Reading, local: int, same_run: bool) -> tuple[int, bool]:
         if known(before.boots, one.boots) and before.boots != one.boots:
             return max(local, 1), True
         if not known(before.uptime, one.uptime):
@@ -118,7 +118,7 @@ class Oracle:
         assert one.octets is not None
         return one.bits == 64 and any(new < old for old, new in zip(before.octets, one.octets, strict=True))
 
-    def _rate(self, before: Reading, one: Reading, length: int, rebooted: bool) -> Row | None:  # noqa: FBT001 - plain
+    def _rate(self, before: Reading, one: Reading, length: int, rebooted: bool) -> Row | None:
         if rebooted or self._renewed(before, one):
             return Row(at=one.at, status="reset")
         assert before.octets is not None

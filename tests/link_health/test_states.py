@@ -67,7 +67,7 @@ SILENT = end(2 * T + 1_000_001)
         ),
     ],
 )
-def test_link(a: EndView, b: EndView, finding: bool, state: LinkState, figures: tuple[int | None, int | None]) -> None:  # noqa: FBT001 - a table
+def test_link(a: EndView, b: EndView, finding: bool, state: LinkState, figures: tuple[int | None, int | None]) -> None:
     view = view_link(a, b, now_us=1000 * T, interval_us=T, finding=finding)
     assert (view.state, (view.in_bps, view.out_bps)) == (state, figures)
 
