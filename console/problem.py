@@ -107,7 +107,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 
 def _on_login_required(request: Request, _error: Exception) -> Response:
     if "hx-request" in request.headers or request.url.path == "/events":
-        return Response(status_code=401)
+        return Response(status_code=401, headers={"HX-Redirect": login_address(request)})  # htmx goes there
     return RedirectResponse(login_address(request), 303)
 
 

@@ -27,11 +27,19 @@
     }
   }
 
-  if (document.body.dataset.events) {
+  // A refused stream (session over, too many pages) is not retried by the browser: look again, which leads to the login if need be.
+  function listen() {
     const stream = new EventSource(document.body.dataset.events);
     stream.addEventListener("changed", (event) => changed(JSON.parse(event.data)));
-    addEventListener("pagehide", () => stream.close());
+    stream.addEventListener("error", () => {
+      if (stream.readyState !== EventSource.CLOSED) return;
+      const region = document.querySelector("[data-live]");
+      if (region) plan(region);
+      setTimeout(listen, 15000);
+    });
+    addEventListener("pagehide", () => stream.close(), { once: true });
   }
+  if (document.body.dataset.events) listen();
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) for (const region of document.querySelectorAll("[data-stale]")) refresh(region);
   });
