@@ -13,8 +13,6 @@ from yunwang.place import Place
 from yunwang.supervisor import holder, running
 from yunwang.wiring import Site
 
-FRESH_SECONDS = 90.0
-
 
 def status(site: Site) -> dict[str, Any]:
     """The whole of ``yw status``."""
@@ -87,17 +85,3 @@ def _lag_seconds(site: Site) -> float | None:
 
 def _writable(place: Place) -> bool:
     return os.access(place.root, os.W_OK)
-
-
-def ready(site: Site) -> list[str]:
-    """What keeps the platform from being ready; empty if nothing does."""
-    faults = []
-    if not _writable(site.place):
-        faults.append("data folder is read-only")
-    usage = shutil.disk_usage(site.place.root)
-    if usage.free < usage.total * 0.02:
-        faults.append("disk is almost full")
-    heartbeat = site.place.run / "work.heartbeat"
-    if not heartbeat.exists() or now().timestamp() - heartbeat.stat().st_mtime > FRESH_SECONDS:
-        faults.append("worker has no heartbeat")
-    return faults

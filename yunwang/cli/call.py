@@ -35,8 +35,14 @@ class Call:
         told = {"1": True, "0": False}.get(os.environ.get("YW_DEMO", "")) if demo is None else demo
         chosen = not is_site(folder) if told is None else told
         if chosen and told is None:
-            print(f"note: no site in {folder}, acting on the demo", file=sys.stderr)
+            _tell_demo(folder)
         return Place(folder, chosen)
+
+
+def _tell_demo(folder: Path) -> None:
+    from yunwang.language import translate  # noqa: PLC0415 - gettext only where something is said
+
+    sys.stderr.write(translate("note: no site in {folder}, acting on the demo").format(folder=folder) + "\n")
 
 
 _current = Call()

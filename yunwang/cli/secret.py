@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from typing import Annotated
 
 import typer
 
@@ -15,16 +16,19 @@ from yunwang.wiring import Site, open_site
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="tell what would come of it, change nothing")]
+
 
 @app.command("set")
-def set_(name: str) -> None:
+def set_(name: str, dry_run: DryRun = False) -> None:
     """Store a secret under a name, for `secret:NAME` in the inventory."""
     site = open_site(must_exist=False)
     value = _read_value()
-    site.prepare()
-    site.keystore.put_secret(name, value)
-    _audit(site, "secret.set", name)
-    emit({"name": name, "stored": True})
+    if not dry_run:
+        site.prepare()
+        site.keystore.put_secret(name, value)
+        _audit(site, "secret.set", name)
+    emit({"name": name, "stored": not dry_run})
 
 
 def _read_value() -> Secret:
@@ -41,12 +45,15 @@ def ls() -> None:
 
 
 @app.command("rm")
-def rm(name: str) -> None:
+def rm(name: str, dry_run: DryRun = False) -> None:
     """Remove a secret."""
     site = open_site(must_exist=False)
-    site.keystore.remove_secret(name)
-    _audit(site, "secret.remove", name)
-    emit({"name": name, "removed": True})
+    if dry_run:
+        site.keystore.secret(name)
+    else:
+        site.keystore.remove_secret(name)
+        _audit(site, "secret.remove", name)
+    emit({"name": name, "removed": not dry_run})
 
 
 def _audit(site: Site, action: str, name: str) -> None:
