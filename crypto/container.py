@@ -82,7 +82,7 @@ class Zip:
             self._zip = zipfile.ZipFile(path)
             self._members = _members(self._zip)
             if self._zip.comment:
-                _check_own_form(path, self._zip, self._members)
+                _check_own_form(path, self._members)
         except (
             zipfile.BadZipFile,
             OSError,
@@ -151,7 +151,7 @@ def _folder_around(names: Sequence[str]) -> str:
     return first if all(name.startswith(first) for name in names) else ""
 
 
-def _check_own_form(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> None:
+def _check_own_form(path: Path, members: Mapping[str, zipfile.ZipInfo]) -> None:
     """Every byte around the files is as ``write_zip`` writes it, else ValueError; the files have their digests."""
     order = sorted(members)
     with path.open("rb") as file:
@@ -164,7 +164,7 @@ def _check_own_form(path: Path, archive: zipfile.ZipFile, members: Mapping[str, 
             entries.append(entry)
             offset = file.seek(info.file_size, os.SEEK_CUR)
         tail = _tail(entries, offset)
-        if archive.comment != MARK or file.read(len(tail) + 1) != tail:
+        if file.read(len(tail) + 1) != tail:
             raise ValueError("the zip directory was changed")
 
 

@@ -13,7 +13,7 @@ import pytest
 from crypto.bundle import BundleProblem, BundleReader, manifest_digest, verify_artefact, verify_bundle, write_bundle
 from crypto.cms import sign_detached
 from crypto.errors import CryptoError
-from crypto.manifest import parse_manifest
+from crypto.manifest import FileEntry, Manifest, parse_manifest
 from crypto.sm3 import sm3_hex
 from records.errors import UserError
 from tests.crypto.conftest import AT
@@ -117,6 +117,19 @@ def test_a_linked_folder_inside_is_not_followed(folder: Path, identity) -> None:
     (folder / "文").symlink_to(folder.parent / "outside")
     found = verify_bundle(folder, [identity.anchor], RULES)
     assert paths(found) == {"文", "文/附件.bin"}
+
+
+def test_a_file_longer_than_its_signed_size_is_found(folder: Path, identity) -> None:
+    """The reader stops one byte after the size: a digest over just those bytes must not pass."""
+    long = b"0123456789"
+    entry = FileEntry(path="a", size=5, sm3=sm3_hex(long[:6]))
+    manifest = Manifest(kind="bill", created=AT, producer="p", files=(entry,), previous=None).encode()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "a").write_bytes(long)
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / "manifest.json.p7s").write_bytes(sign_detached(manifest, identity, AT))
+    assert paths(verify_bundle(folder, [identity.anchor], {"bill": lambda _: []})) == {"a"}
 
 
 def test_signed_by_another_ca_is_valid_but_not_trusted(folder: Path, identity, stranger) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from asn1crypto import cms as peer
+from asn1crypto import core
 
 from crypto import asn1
 from crypto.cms import NotTrusted, read_signer, sign_detached, verify_detached
@@ -71,6 +72,7 @@ def test_every_changed_byte_of_a_signature_is_found(identity, step: int) -> None
 @pytest.mark.parametrize(
     "edit",
     [
+        pytest.param(lambda data: b"\x30\x83\0" + data[2:], id="length not minimal"),
         pytest.param(lambda data: data + b"\0", id="trailing byte"),
         pytest.param(lambda data: data[:-1], id="cut"),
         pytest.param(lambda _: b"", id="empty"),
@@ -124,7 +126,16 @@ def test_other_algorithms_and_a_missing_chain_are_refused(identity) -> None:
     def no_chain(content) -> None:
         content["certificates"] = []
 
-    for change in (sha256, twice, inside, no_chain):
+    def later_version(content) -> None:
+        content["version"] = 3
+
+    def later_signer(content) -> None:
+        content["signers"][0]["version"] = 3
+
+    def unsigned(content) -> None:
+        content["signers"][0]["unsigned_attrs"] = [{"type": asn1.CONTENT_TYPE, "values": [core.Null()]}]
+
+    for change in (sha256, twice, inside, no_chain, later_version, later_signer, unsigned):
         with pytest.raises(VerificationFailed, match="malformed"):
             read_signer(DATA, rebuilt(identity, change), [identity.anchor])
 

@@ -94,6 +94,7 @@ def gmssl(signature: bytes) -> bool:
         pytest.param("3080020101", id="indefinite length"),
         pytest.param("308103020101", id="long form for a short length"),
         pytest.param("3082000302010100", id="leading zero in the length"),
+        pytest.param("30820080" + "0500" * 64, id="leading zero in a long length"),
         pytest.param("308500000000030201", id="five length bytes"),
         pytest.param("300302010100", id="trailing byte"),
         pytest.param("30040201", id="cut"),
@@ -122,6 +123,14 @@ def test_what_check_accepts_asn1crypto_reads_whole(data: bytes) -> None:
     except InvalidEncoding:
         return
     peer.parse(data, strict=True)
+
+
+@pytest.mark.parametrize(("r", "s"), [(0, 1), (1, 0), (N, 1), (1, N), (1, N - 1), (2**256, 1)])
+def test_r_and_s_out_of_range_are_refused(r: int, s: int) -> None:
+    with pytest.raises(InvalidEncoding, match="out of range"):
+        der.parse_signature(der.encode_signature(r, s))
+    with pytest.raises(InvalidEncoding, match=r"out of range|64 bytes"):
+        der.signature_from_raw(r.to_bytes(33).removeprefix(b"\0") + s.to_bytes(32))
 
 
 @pytest.mark.parametrize("size", [63, 65])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crypto import asn1, keyfile, pem
-from crypto.curve import pkcs8
+from crypto.curve import CURVE_OID, pkcs8
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding, InvalidKey
 from crypto.sm2 import PrivateKey, generate
 from records.secret import Secret
@@ -29,6 +29,16 @@ def test_plain_private_and_public_keys_come_back(key: PrivateKey) -> None:
 def test_the_default_rounds_are_written(key: PrivateKey) -> None:
     body = pem.blocks(keyfile.private_key_pem(key, PASSPHRASE))[0][1]
     assert keyfile._parameters(body)[1] == 210_000
+
+
+def test_a_sealed_key_needs_its_public_half_for_there_is_no_tag(key: PrivateKey) -> None:
+    inner = keyfile._EcPrivateKey({"version": 1, "scalar": key.scalar()}).dump()
+    algorithm = {"algorithm": keyfile.EC_PUBLIC_KEY, "curve": CURVE_OID}
+    plain = keyfile._PrivateKeyInfo({"version": 0, "algorithm": algorithm, "key": inner}).dump()
+    assert keyfile.load_private_key(pem.encode(keyfile.PLAIN, plain), None).public == key.public
+    sealed = keyfile._seal(plain, PASSPHRASE, 1, asn1.HMAC_SM3)
+    with pytest.raises(AuthenticationFailed):
+        keyfile.load_private_key(pem.encode(keyfile.ENCRYPTED, sealed), PASSPHRASE)
 
 
 def test_a_wrong_passphrase_says_nothing_else(key: PrivateKey) -> None:

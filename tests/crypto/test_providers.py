@@ -15,6 +15,7 @@ from crypto.providers.known_answers import check
 from crypto.providers.openssl import OpensslProvider
 from crypto.providers.pyca import PycaProvider
 from crypto.providers.registry import Registry
+from tests.running import missing_peer
 
 
 def test_every_capability_is_served_and_says_by_what() -> None:
@@ -85,10 +86,11 @@ def test_a_library_without_the_functions_is_passed_over(monkeypatch) -> None:
     assert "libcrypto" in libcrypto.file_of(libcrypto.load())
 
 
+@pytest.mark.peer
 def test_the_library_inside_the_psycopg_wheel_serves() -> None:
     wheel = [name for name in libcrypto.candidates() if "psycopg_binary" in name]
     if not wheel:
-        pytest.skip("psycopg-binary is not here: pip install psycopg-binary")
+        missing_peer("psycopg-binary is not here; install it: pip install psycopg-binary")
     code = "from crypto.selftest import run; print([r.file for r in run() if r.name == 'sm2'][0])"
     found = subprocess.run(
         [sys.executable, "-c", code], env={"YW_LIBCRYPTO": wheel[0]}, capture_output=True, text=True, check=True

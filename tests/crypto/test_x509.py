@@ -53,6 +53,13 @@ def test_a_signer_is_no_ca(identity) -> None:
         check_path(forged, identity.chain, [identity.anchor], AT)
 
 
+def test_an_anchor_that_is_no_ca_vouches_for_nobody(identity) -> None:
+    key = generate()
+    forged = issue_signer(key.public, identity.key, identity.certificate, "forged", AT)
+    with pytest.raises(CertificateRefused, match="may not issue"):
+        check_path(forged, [], [identity.certificate], AT)
+
+
 def test_a_ca_certificate_does_not_sign_documents(identity) -> None:
     with pytest.raises(CertificateRefused, match="not for this use"):
         check_path(identity.anchor, [], [identity.anchor], AT)
