@@ -41,11 +41,7 @@ class LiveFile:
         free = os.fstatvfs(self._file)
         if free.f_bavail * free.f_frsize < wanted + self._reserve:
             raise _no_space()
-        try:
-            os.posix_fallocate(self._file, self._allocated, wanted)
-        except OSError:
-            os.ftruncate(self._file, self._allocated)
-            raise
+        os.posix_fallocate(self._file, self._allocated, wanted)
         self._allocated += wanted
 
     def sync(self) -> None:

@@ -92,6 +92,19 @@ def test_a_batch_commits_rows_events_state_and_offset(
     assert counters(state) == {"received": {"raw": 10}}
 
 
+def test_derived_events_are_on_disk_before_the_offset_is(
+    driver: Driver, writer: SpoolWriter, state: sa.Engine, entry: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict] = []
+    monkeypatch.setattr(
+        SpoolWriter, "sync", lambda one: seen.append(offsets(state)) if one.partition == "work" else None
+    )
+    writer.append([entry(b"1")])
+    driver.drain(NOW, 9)
+    assert seen == [{}]
+    assert offsets(state) == {("adder", "collect"): 1}
+
+
 def test_entries_of_other_kinds_are_passed_and_the_end_is_committed(
     driver: Driver, writer: SpoolWriter, state: sa.Engine, entry: Make
 ) -> None:

@@ -211,6 +211,20 @@ def test_hot_reads_do_not_load_duckdb(tmp_path: Path) -> None:
     assert done.stdout == "1 2 1 False\n2 True\n"
 
 
+def test_the_next_writer_removes_what_no_transaction_listed(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path, writer=True)
+    store.append(EVENTS, events(1))
+    store.seal(DAY + timedelta(days=1))
+    store.close()
+    listed = sorted((tmp_path / "events").iterdir())
+    for name in ("2026-10-04-0.parquet", "2026-10-04-0.keys", "2026-10-03-0.parquet.part", "notes.txt"):
+        (tmp_path / "events" / name).write_bytes(b"half")
+    EmbeddedStore(tmp_path).close()
+    assert len(list((tmp_path / "events").iterdir())) == 6
+    EmbeddedStore(tmp_path, writer=True).close()
+    assert sorted((tmp_path / "events").iterdir()) == [*listed, tmp_path / "events" / "notes.txt"]
+
+
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path, writer=True)
     with pytest.raises(UserError, match="another process writes"):

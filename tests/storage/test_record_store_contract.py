@@ -60,6 +60,15 @@ def test_rows_come_back_as_they_were_in_order_of_series_and_time(store: RecordSt
     assert store.read(RATES).to_pylist() == [rows[3], rows[2], rows[1], rows[0]]
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_rows_without_a_series_come_first(store: RecordStore, *, sealed: bool) -> None:
+    rows = [event(1, 1, host="b"), event(2, 2, host=None), event(3, 3, host="a"), event(4, 0, host="a")]
+    store.append(EVENTS, rows_of(EVENTS, rows))
+    if sealed:
+        store.seal(DAY + timedelta(days=1))
+    assert [row["id"] for row in store.read(EVENTS, columns=["id"]).to_pylist()] == ["id2", "id4", "id3", "id1"]
+
+
 def test_a_known_key_changes_nothing_hot_or_sealed(store: RecordStore) -> None:
     first = rate("a", "ge1", 1, bps=1)
     again = rows_of(RATES, [rate("a", "ge1", 1, bps=2), rate("a", "ge1", 2, bps=3)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from crypto.bundle import verify_bundle, write_bundle
 from crypto.ca import issue_signer, make_ca
@@ -16,6 +19,7 @@ from records.spool import Entry, Kind
 from storage.sealing import KIND, read_chain, remove_sealed, seal_closed, unpack, verify_segment
 from storage.spool import SpoolReader, SpoolWriter
 from storage.spool.segments import list_segments
+from storage.spool.tail import frames
 
 NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
 RULES = {KIND: verify_segment}
@@ -96,11 +100,21 @@ def test_one_changed_byte_is_named(three: Path, identity: SiteIdentity) -> None:
 
 def test_an_entry_taken_out_and_signed_again_is_found(three: Path, identity: SiteIdentity, tmp_path: Path) -> None:
     bundle = seal_closed(three, identity, NOON)[0]
-    import zstandard  # noqa: PLC0415 - only here
-
     data = unpack(bundle)
     shorter = zstandard.ZstdCompressor().compress(data[: -(len(data) - 80) // 2])
     files = {"segment.zst": shorter, "chain.json": (bundle / "chain.json").read_bytes()}
+    forged = write_bundle(tmp_path / "forged", KIND, files, identity, created=NOON, producer="x")
+    verdict = verify_bundle(forged, [identity.anchor], RULES)
+    assert [problem.path for problem in verdict.problems] == ["chain.json"]
+
+
+def test_an_entry_changed_and_signed_again_is_found(three: Path, identity: SiteIdentity, tmp_path: Path) -> None:
+    bundle = seal_closed(three, identity, NOON)[0]
+    data = bytearray(unpack(bundle))
+    (start, end), *_ = frames(bytes(data))
+    data[end - 1] ^= 1
+    data[start + 4 : start + 8] = struct.pack("<I", zlib.crc32(data[start + 8 : end]))
+    files = {"segment.zst": zstandard.compress(bytes(data)), "chain.json": (bundle / "chain.json").read_bytes()}
     forged = write_bundle(tmp_path / "forged", KIND, files, identity, created=NOON, producer="x")
     verdict = verify_bundle(forged, [identity.anchor], RULES)
     assert [problem.path for problem in verdict.problems] == ["chain.json"]

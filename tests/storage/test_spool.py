@@ -70,6 +70,16 @@ def test_kinds_are_chosen_and_the_others_passed(writer: SpoolWriter, reader: Spo
     assert (scan.entries, scan.next) == ([], 1000)
 
 
+def test_one_read_goes_on_in_segments_that_began_since_the_last(writer: SpoolWriter, reader: SpoolReader) -> None:
+    writer.append(numbered(0))
+    assert ordinals(reader) == [0]
+    writer.roll()
+    writer.append(numbered(1))
+    writer.roll()
+    writer.append(numbered(2))
+    assert [position.offset for position, _ in reader.read("collect", 1, 9)] == [1, 2]
+
+
 def test_an_empty_or_absent_spool_is_no_error(reader: SpoolReader, spool: Path) -> None:
     assert (reader.partitions(), reader.read("collect", 0, 1), reader.end("collect"), reader.waiting("collect", 0)) == (
         [],
