@@ -71,7 +71,7 @@ class Console(_Section):
 class Crypto(_Section):
     """Providers in the order in which they are asked; ``ca`` is a trust anchor beside ``--ca`` and ``YW_CA``."""
 
-    providers: tuple[str, ...] = ("pyca", "openssl")
+    providers: tuple[str, ...] = ("hashlib", "pyca", "openssl")
     ca: str = ""
 
 

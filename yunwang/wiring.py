@@ -131,6 +131,7 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
     place = chosen.place(demo=demo)
     base = DEMO_DEFAULTS if place.demo else None
     settings = load(chosen.config or place.config, required=chosen.config is not None, base=base)
+    _order_providers(settings)
     if must_exist and not place.ca.exists():
         raise UserError(
             "there is no data in {folder}",
@@ -139,6 +140,15 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
             folder=place.root,
         )
     return Site(place, settings)
+
+
+def _order_providers(settings: Settings) -> None:
+    """Ask crypto providers in the configured order; the default needs no word, and no import."""
+    wanted = settings.crypto.providers
+    if wanted != type(settings.crypto)().providers:
+        from crypto.providers.registry import configure  # noqa: PLC0415 - loads libcrypto
+
+        configure(wanted)
 
 
 def site_at(data: Path, *, demo: bool) -> Site:

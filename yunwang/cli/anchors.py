@@ -1,4 +1,4 @@
-"""The trust anchors of a call: ``--ca``, else ``YW_CA``, else the data folder's; never one from the artefact."""
+"""The trust anchors of a call: ``--ca``, ``YW_CA``, ``[crypto] ca``, the data folder's; never one from the artefact."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from crypto.x509 import Certificate, load_certificates
 from records.errors import UserError
 from yunwang.cli.call import current
 from yunwang.place import Place, data_folder, is_site
+from yunwang.settings import load
 
 
 def find_anchors(option: Path | None) -> tuple[Certificate, ...]:
@@ -17,7 +18,11 @@ def find_anchors(option: Path | None) -> tuple[Certificate, ...]:
     if named is not None:
         return load_certificates(read_file(named))
     folder = data_folder(current().data)
-    own = Place(folder, demo=not is_site(folder)).ca
+    place = Place(folder, demo=not is_site(folder))
+    configured = load(current().config or place.config, required=current().config is not None).crypto.ca
+    if configured:
+        return load_certificates(read_file(Path(configured)))
+    own = place.ca
     return load_certificates(read_file(own)) if own.exists() else ()
 
 
