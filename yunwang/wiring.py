@@ -149,8 +149,3 @@ def _order_providers(settings: Settings) -> None:
         from crypto.providers.registry import configure  # noqa: PLC0415 - loads libcrypto
 
         configure(wanted)
-
-
-def site_at(data: Path, *, demo: bool) -> Site:
-    """The site of a folder, for the processes that the supervisor starts."""
-    return open_site(Call(data=data), demo=demo, must_exist=False)
