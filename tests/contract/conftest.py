@@ -1,0 +1,50 @@
+"""One platform a module: CONTRACT is checked through the real CLI, and a call costs half a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Platform
+
+INVENTORY = """yunwang: 1
+regions: [{code: "230000", name: 黑龙江省, level: province}]
+organisations:
+  - {id: fin, name: 省财政厅, region: "230000"}
+  - {id: tax, name: 省税务局, region: "230000"}
+devices:
+  - {id: pe1, name: 省核心1, region: "230000", role: core, vendor: huawei, platform: huawei_vrp, address: 127.0.0.1,
+     snmp: {version: "2c", community: "secret:env:HOME", port: 9}}
+clouds: [{id: prov-cloud, name: 省级政务云, kind: openstack, url: "http://127.0.0.1:9/v3"}]
+tenants:
+  - {id: fin-core, cloud: prov-cloud, project: finance, organisation: fin, from: 2026-01-01}
+  - {id: moved, cloud: prov-cloud, project: moved, organisation: fin, from: 2026-01-01, to: 2026-07-11}
+  - {id: moved, cloud: prov-cloud, project: moved, organisation: tax, from: 2026-07-11}
+hosts: [{id: web1, address: 127.0.2.1, os: linux, organisation: fin}]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the files of a module; its platform's data are beside them."""
+    return tmp_path_factory.mktemp("contract")
+
+
+@pytest.fixture(scope="module")
+def bare(folder: Path) -> Iterator[Platform]:
+    """A platform whose data folder holds nothing but a configuration."""
+    one = Platform(folder / "data")
+    one.configure("snmp_timeout_seconds = 0.2\n")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def site(bare: Platform, folder: Path) -> Platform:
+    """The same with a small inventory imported: two organisations, a device that nobody answers for."""
+    file = folder / "inventory.yaml"
+    file.write_text(INVENTORY, "utf-8")
+    bare.json("inventory", "import", str(file))
+    return bare
