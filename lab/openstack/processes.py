@@ -6,22 +6,27 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
 class Processes:
-    """Started programs, their logs in ``folder/log``; ``stop`` ends them, last first."""
+    """Started programs, logs in ``folder/log``; ``stop`` ends them, last first, and ``guard`` if we are killed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        guard = (sys.executable, str(Path(__file__).with_name("guard.py")))
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, text=True, bufsize=1, start_new_session=True)
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, name: str, *command: str, env: Mapping[str, str] | None = None, user: str | None = None) -> None:
         """Start a program in the background."""
         with (self._folder / "log" / f"{name}.out").open("ab") as log:
-            self._running.append((name, _popen(command, self._folder, log.fileno(), env, user)))
+            process = _popen(command, self._folder, log.fileno(), env, user)
+        self._running.append((name, process))
+        self._watch(f"+{process.pid}")
 
     def run(self, name: str, *command: str, env: Mapping[str, str] | None = None, user: str | None = None) -> None:
         """Run a program to its end; raises RuntimeError with the tail of its log if it fails or takes 5 minutes."""
@@ -55,6 +60,12 @@ class Processes:
                 process.wait()
             _signal(process, signal.SIGKILL)  # workers that outlived their parent
         self._running.clear()
+        self._watch("-")
+        self._guard.communicate()
+
+    def _watch(self, line: str) -> None:
+        if self._guard.stdin is not None:
+            self._guard.stdin.write(line + "\n")
 
 
 def _popen(
