@@ -1,4 +1,4 @@
-"""What all tests share: a missing peer is told aloud, unmarked tests are ``unit``, a platform is ended after its test."""
+"""What all tests share: missing peers told aloud, unmarked tests are ``unit``, platforms ended after their test."""
 
 from __future__ import annotations
 
