@@ -14,7 +14,7 @@ import orjson
 import sqlalchemy as sa
 
 from access.ownership import Owners, owners
-from access.scope import Scope, owners_of_entities
+from access.scope import Scope
 from access.tables import audit_log
 from cloud_metering import tables as ledger
 from cloud_metering import views as metering
@@ -130,11 +130,10 @@ class Domain:
         return metering.month_bill(self._engine, month, memberships_of(self._inventory()))
 
     def alerts(self, scope: Scope, language: Language) -> StatementSource:
-        owned = owners(self._inventory())
         title = sa.func.coalesce(tables.alert.c.rule_title_zh, tables.alert.c.rule_title)
         columns: dict[str, sa.ColumnElement[Any]] = {one.name: one for one in tables.alert.columns}
         columns["rule_title"] = title if language == "zh" else tables.alert.c.rule_title
-        statement = sa.select(tables.alert).where(_admitted(scope, owned))
+        statement = sa.select(tables.alert).where(self._visible(scope))
 
         def decode(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Mapping[str, Any]]:
             return [alert_row(one) for one in soc.alerts_of(connection, rows, _SOC[language])]
@@ -142,27 +141,36 @@ class Domain:
         return StatementSource(security.ALERTS, self._engine, statement, columns, decode)
 
     def incidents(self, scope: Scope, language: Language) -> StatementSource:
-        mine = sa.select(tables.alert.c.incident).where(_admitted(scope, owners(self._inventory())))
-        statement = sa.select(tables.incident).where(tables.incident.c.merged_into.is_(None))
-        if scope.organisations is not None:
-            statement = statement.where(tables.incident.c.id.in_(mine))
-        columns = {one.name: one for one in tables.incident.columns} | {"title": _titles(language)}
+        visible = self._visible(scope)
+        columns: dict[str, sa.ColumnElement[Any]] = {one.name: one for one in tables.incident.columns}
+        columns["title"] = _titles(language, visible)
 
         def decode(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Mapping[str, Any]]:
-            return [incident_row(one) for one in soc.incidents_of(connection, rows, _SOC[language])]
+            found = soc.incidents_of(connection, rows, _SOC[language], visible=visible)
+            return [incident_row(one) for one in found]
 
-        return StatementSource(security.INCIDENTS, self._engine, statement, columns, decode)
+        return StatementSource(security.INCIDENTS, self._engine, _incidents(scope, visible), columns, decode)
 
-    def alert(self, name: str, language: Language) -> Row | None:
-        found = soc.get_alert(self._engine, name, language=_SOC[language])
-        return None if found is None else self._owned(alert_row(found))
+    def alert(self, name: str, scope: Scope, language: Language) -> Row | None:
+        statement = sa.select(tables.alert).where(tables.alert.c.id == name, self._visible(scope))
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement).all()
+            found = soc.alerts_of(connection, rows, _SOC[language])
+        return alert_row(found[0]) if found else None
 
-    def incident(self, name: str, language: Language) -> Row | None:
-        found = soc.get_incident(self._engine, name, language=_SOC[language])
-        return None if found is None else self._owned(incident_row(found))
+    def incident(self, name: str, scope: Scope, language: Language) -> Row | None:
+        known = soc.get_incident(self._engine, name)  # the one that it went into, where it went into another
+        if known is None:
+            return None
+        visible = self._visible(scope)
+        statement = _incidents(scope, visible).where(tables.incident.c.id == known.id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement).all()
+            found = soc.incidents_of(connection, rows, _SOC[language], visible=visible)
+        return incident_row(found[0]) if found else None
 
-    def _owned(self, row: Mapping[str, Any]) -> Row:
-        return {**row, "organisations": owners_of_entities(row["entities"], owners(self._inventory()))}
+    def _visible(self, scope: Scope) -> sa.ColumnElement[bool]:
+        return _admitted(scope, owners(self._inventory()))
 
     def events(self, ids: Sequence[str]) -> Sequence[Row]:
         if not ids:
@@ -197,11 +205,19 @@ def _admitted(scope: Scope, owned: Owners) -> sa.ColumnElement[bool]:
     return tables.alert.c.id.in_(sa.select(about.alert).where(sa.or_(own, *kinds)))
 
 
-def _titles(language: Language) -> sa.ColumnElement[Any]:
-    """The rules' titles of an incident's alerts: what a search for its title looks into."""
-    joined = tables.alert.alias()
-    title = sa.func.coalesce(joined.c.rule_title_zh, joined.c.rule_title) if language == "zh" else joined.c.rule_title
-    found = sa.select(sa.func.aggregate_strings(title, " ")).where(joined.c.incident == tables.incident.c.id)
+def _incidents(scope: Scope, visible: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Incidents that did not go into another, and of which the reader sees an alert."""
+    statement = sa.select(tables.incident).where(tables.incident.c.merged_into.is_(None))
+    if scope.organisations is None:
+        return statement
+    return statement.where(tables.incident.c.id.in_(sa.select(tables.alert.c.incident).where(visible)))
+
+
+def _titles(language: Language, visible: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+    """The rules' titles of an incident's visible alerts: what a search for its title looks into."""
+    own = tables.alert.c
+    title = sa.func.coalesce(own.rule_title_zh, own.rule_title) if language == "zh" else own.rule_title
+    found = sa.select(sa.func.aggregate_strings(title, " ")).where(own.incident == tables.incident.c.id, visible)
     return found.correlate(tables.incident).scalar_subquery()
 
 

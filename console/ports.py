@@ -27,8 +27,8 @@ class Views:
         bill: Month to the shape of ``yw bill draft``, with the amounts as Decimal; None if there is nothing to bill.
         alerts: Alerts of a scope, to be paged.
         incidents: Incidents of a scope, to be paged.
-        alert: Id to the alert of CONTRACT §5 and the ``organisations`` it concerns, or None.
-        incident: The same for an incident.
+        alert: Id to the alert of CONTRACT §5, or None if the scope does not hold it.
+        incident: The same for an incident, without what the scope does not hold.
         events: Event ids to their ECS events, flat dotted names, oldest first.
         rules: Rules in force: ``{"id","title","level","domain","logsource","attack","hits"}``.
     """
@@ -41,7 +41,7 @@ class Views:
     bill: Callable[[str], Row | None]
     alerts: Callable[[Scope, Language], Source]
     incidents: Callable[[Scope, Language], Source]
-    alert: Callable[[str, Language], Row | None]
-    incident: Callable[[str, Language], Row | None]
+    alert: Callable[[str, Scope, Language], Row | None]
+    incident: Callable[[str, Scope, Language], Row | None]
     events: Callable[[Sequence[str]], Sequence[Row]]
     rules: Callable[[Language], Sequence[Row]]

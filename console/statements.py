@@ -83,8 +83,10 @@ class StatementSource:
     def _ordered(self, statement: sa.Select[Any], query: Query, *, backwards: bool = False) -> sa.Select[Any]:
         value, key = self._columns[query.sort], self._columns[self.table.key]
         down = query.descending != backwards
-        nulls = value.is_(None).desc() if backwards else value.is_(None)
-        return statement.order_by(nulls, value.desc() if down else value, key.desc() if backwards else key)
+        order = [value.desc() if down else value, key.desc() if backwards else key]
+        if _may_be_null(value):
+            order.insert(0, value.is_(None).desc() if backwards else value.is_(None))
+        return statement.order_by(*order)
 
     def _from(self, statement: sa.Select[Any], place: Place | None, query: Query) -> sa.Select[Any]:
         if place is None:
@@ -95,12 +97,17 @@ class StatementSource:
         if mark is None:
             tied = sa.and_(value.is_(None), same)
             return statement.where(tied if forwards else sa.or_(tied, value.is_not(None)))
-        beyond = value < mark if query.descending == forwards else value > mark
-        further = sa.or_(beyond, sa.and_(value == mark, same))
-        return statement.where(sa.or_(further, value.is_(None)) if forwards else further)
+        falling = query.descending == forwards
+        beyond, reached = (value < mark, value <= mark) if falling else (value > mark, value >= mark)
+        further = sa.and_(reached, sa.or_(beyond, same))  # the first half is what an index can seek
+        return statement.where(sa.or_(further, value.is_(None)) if forwards and _may_be_null(value) else further)
 
     def _cursor(self, side: Literal["after", "before"], row: Mapping[str, Any], query: Query) -> str:
         return cursors.encode(Place(side, order_value(row.get(query.sort)), str(row[self.table.key])))
+
+
+def _may_be_null(value: sa.ColumnElement[Any]) -> bool:
+    return bool(getattr(value, "nullable", True))
 
 
 def _typed(column: sa.ColumnElement[Any], value: Any) -> Any:

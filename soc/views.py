@@ -181,12 +181,22 @@ def alerts_of(connection: sa.Connection, rows: Sequence[Any], language: Language
     return [_alert(row, events.get(row.id, ()), language) for row in rows]
 
 
-def incidents_of(connection: sa.Connection, rows: Sequence[Any], language: Language) -> list[Incident]:
-    """Rows of the table ``incident`` as incidents; one more statement however many they are."""
+def incidents_of(
+    connection: sa.Connection,
+    rows: Sequence[Any],
+    language: Language,
+    *,
+    visible: sa.ColumnElement[bool] | None = None,
+) -> list[Incident]:
+    """Rows of the table ``incident`` as incidents; one more statement however many they are.
+
+    ``visible`` is a condition on ``alert``: what a reader may not see is left out of title, entities and reasons alike.
+    Each incident must have an alert that is visible.
+    """
     query = (
         sa.select(alert, incident_alert.c.reason, incident_alert.c.incident.label("joined"))
         .join(incident_alert, incident_alert.c.alert == alert.c.id)
-        .where(incident_alert.c.incident.in_([row.id for row in rows]))
+        .where(incident_alert.c.incident.in_([row.id for row in rows]), sa.true() if visible is None else visible)
         .order_by(incident_alert.c.incident, incident_alert.c.position)
     )
     members: dict[str, list[Any]] = {}

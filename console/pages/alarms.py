@@ -30,14 +30,14 @@ def alerts(visit: AlertReader) -> Response:
 @router.get("/alerts/{name}")
 def alert(visit: AlertReader, name: str) -> HTMLResponse:
     """One alert and the events that made it."""
-    found = _visible(visit, visit.deps.views.alert(name, visit.translate.language))
+    found = _found(visit.deps.views.alert(name, visit.scope, visit.translate.language))
     events = visit.deps.views.events(found["events"][-_MOST_EVENTS:])
     return visit.page("alert.html", alert=found, events=events)
 
 
-def _visible(visit: Visit, found: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The alert or incident, if it concerns an organisation of the scope; 404 otherwise, as if there were none."""
-    if found is None or not visit.scope.admits(found["organisations"]):
+def _found(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The alert or incident; 404 also for one of other organisations, as if there were none."""
+    if found is None:
         raise HTTPException(404, "there is no such record in your scope")
     return found
 
@@ -51,11 +51,12 @@ def incidents(visit: IncidentReader) -> Response:
 @router.get("/incidents/{name}")
 def incident(visit: IncidentReader, name: str) -> HTMLResponse:
     """One incident: why its alerts belong together, and what happened when."""
-    found = _visible(visit, visit.deps.views.incident(name, visit.translate.language))
-    known = (visit.deps.views.alert(one, visit.translate.language) for one in found["alerts"][:_MOST_ALERTS])
+    views, scope, language = visit.deps.views, visit.scope, visit.translate.language
+    found = _found(views.incident(name, scope, language))
+    known = (views.alert(one, scope, language) for one in found["alerts"][:_MOST_ALERTS])
     alerts = [one for one in known if one is not None]
     wanted = list(dict.fromkeys(event for one in alerts for event in one["events"]))
-    events = visit.deps.views.events(wanted[-_MOST_EVENTS:])
+    events = views.events(wanted[-_MOST_EVENTS:])
     joins = _joins(found, alerts)
     return visit.page("incident.html", incident=found, joins=joins, events=events, event_count=len(wanted))
 

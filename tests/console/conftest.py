@@ -263,6 +263,9 @@ def fake_views(inventory: Inventory) -> Views:
     def scoped(table: Any, rows: Sequence[Row]) -> Callable[[Scope, Language], MemorySource]:
         return lambda scope, _language: MemorySource(table, scope.rows(rows, lambda row: row["organisations"]))
 
+    def one_of(rows: Sequence[Row], name: str, scope: Scope) -> Row | None:
+        return next((one for one in rows if one["id"] == name and scope.admits(one["organisations"])), None)
+
     links = fake_links(inventory)
     p95 = {"p95_in_bps": 5_000_000_000, "p95_out_bps": 3_000_000_000, "billed_bps": 5_000_000_000, "samples": 6010}
     p95 |= {"interpolated": 3, "missing": 12, "completeness": 0.998, "provisional": True}
@@ -275,8 +278,8 @@ def fake_views(inventory: Inventory) -> Views:
         bill=fake_bill(inventory),
         alerts=scoped(security.ALERTS, alerts),
         incidents=scoped(security.INCIDENTS, incidents),
-        alert=lambda name, _language: next((one for one in alerts if one["id"] == name), None),
-        incident=lambda name, _language: next((one for one in incidents if one["id"] == name), None),
+        alert=lambda name, scope, _language: one_of(alerts, name, scope),
+        incident=lambda name, scope, _language: one_of(incidents, name, scope),
         events=fake_events,
         rules=lambda _language: [
             {"id": f"yw-rule-{number}", "title": f"规则 {number}", "level": "high", "domain": "security"}
