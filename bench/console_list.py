@@ -32,6 +32,7 @@ from console.lists.system import AUDIT_LOG, audit_source
 from console.ports import Views
 from console.table import parse_query
 from inventory.model import Inventory
+from records.instants import format_instant
 from storage.state import metadata, open_state, reading, writing
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
