@@ -22,6 +22,7 @@ tenants:
   - {id: fin-core, cloud: prov-cloud, project: finance, organisation: fin, from: 2026-01-01}
   - {id: moved, cloud: prov-cloud, project: moved, organisation: fin, from: 2026-01-01, to: 2026-07-11}
   - {id: moved, cloud: prov-cloud, project: moved, organisation: tax, from: 2026-07-11}
+  - {id: gone, cloud: prov-cloud, project: gone, organisation: tax, to: 2026-05-16}
 hosts: [{id: web1, address: 127.0.2.1, os: linux, organisation: fin}]
 """
 
