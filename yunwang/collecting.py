@@ -13,6 +13,7 @@ from yunwang.wiring import Site
 
 if TYPE_CHECKING:
     from collectors.openstack.api import ComputeApi
+    from collectors.openstack.collect import Collected
     from collectors.openstack.forever import Task
     from collectors.run import CollectPlan, Job, Put
     from collectors.snmp.poller import Timing
@@ -97,6 +98,31 @@ def connect(site: Site, cloud: Cloud) -> ComputeApi:
 
     secret = site.resolve(cloud.credentials or f"secret:{cloud.id}")
     return open_api(cloud, parse_credentials(secret, f"clouds.{cloud.id}.credentials"))
+
+
+def collect_span(site: Site, cloud: Cloud, start: datetime, end: datetime) -> Collected:
+    """Usage of a span in the windows that the ledger has of it, else in the configured ones; ends at the first gap."""
+    import pyarrow as pa  # noqa: PLC0415 - beside its only use
+
+    from cloud_metering.spans import spans  # noqa: PLC0415
+    from collectors.openstack import collect  # noqa: PLC0415 - the cloud's SDK on first use
+    from collectors.openstack.collect import Collected  # noqa: PLC0415
+    from storage.state import reading  # noqa: PLC0415
+
+    with reading(site.state) as connection:
+        parts = spans(connection, cloud.id, start, end, window_seconds=site.settings.collect.usage_window_seconds)
+    api, inventory, found = connect(site, cloud), site.inventory, []
+    for part in parts:
+        seconds = part.window_seconds
+        found.append(collect(api, cloud.id, inventory, part.start, part.end, now=now(), window_seconds=seconds))
+        if found[-1].complete_until < part.end:
+            break
+    return Collected(
+        rows=pa.concat_tables([one.rows for one in found]),
+        rejected=tuple(problem for one in found for problem in one.rejected),
+        complete_until=found[-1].complete_until,
+        gaps=tuple(gap for one in found for gap in one.gaps),
+    )
 
 
 def watermark(site: Site, source: str) -> datetime | None:

@@ -28,7 +28,14 @@ class Collect(_Section):
     syslog_udp: str = "127.0.0.1:5514"
     syslog_tcp: str = "127.0.0.1:5514"
     syslog_tls: Literal[""] = ""
-    usage_window_seconds: int = Field(default=3600, ge=60, le=86_400)
+    usage_window_seconds: int = Field(default=3600, ge=60, le=3600)
+
+    @field_validator("usage_window_seconds")
+    @classmethod
+    def _part_of_an_hour(cls, seconds: int) -> int:
+        if 3600 % seconds:
+            raise ValueError("usage_window_seconds must divide an hour: 3600, 1800, 900, 600, 300, 120, 60 ...")
+        return seconds
 
 
 class LinkHealth(_Section):

@@ -90,7 +90,7 @@ def test_a_conflict_is_told_with_an_id_of_its_cause(state: sa.Engine) -> None:
         pytest.param(0, "99", False, id="the first window"),
     ],
 )
-def test_burst(state: sa.Engine, history: int, now: str, fires: bool) -> None:  # noqa: FBT001 - a table test
+def test_burst(state: sa.Engine, history: int, now: str, fires: bool) -> None:
     if history:
         work(state, entry(*(hour(n, "4") for n in range(24 - history, 24))))
     found = work(state, entry(hour(24, now)))

@@ -147,6 +147,6 @@ def test_large_and_small_quantities_come_back(state: sa.Engine) -> None:
         ("2026-07-01T00:00:00+08:00", "2026-08-01T00:00:01+08:00", True),
     ],
 )
-def test_crossing_months(start: str, end: str, over: bool) -> None:  # noqa: FBT001 - a table test
+def test_crossing_months(start: str, end: str, over: bool) -> None:
     one = row(start=start, end=end)
     assert crossing([int(one["start"].timestamp())], [int(one["end"].timestamp())]) == [over]

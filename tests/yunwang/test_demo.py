@@ -18,7 +18,7 @@ from inventory.model import Inventory
 from lab.province import FILE
 from lab.story import Story, tell
 from lab.traffic import Traffic
-from records.instants import month_of, now, parse_instant, previous_month
+from records.instants import month_bounds, month_of, now, parse_instant, previous_month
 from tests.running import Platform, free_port, wait_until
 
 INTERVAL = 10  # of the demo
@@ -97,6 +97,17 @@ def test_last_month_is_complete_and_its_percentile_is_there(demo: Platform, stor
     assert len(rows) == 268
     assert min(row["completeness"] for row in rows) == 1.0
     assert not any(row["provisional"] for row in rows)
+
+
+def test_collecting_last_month_again_stores_nothing(demo: Platform, story: Story) -> None:
+    start, end = month_bounds(previous_month(month_of(story.epoch)))
+    day = start + timedelta(days=3)
+    again = demo.json("meter", "collect", "--source", "prov-cloud", "--from", start.isoformat(), "--to", day.isoformat())
+
+    assert end > day
+    assert again["received"] > 10_000
+    assert (again["stored"], again["conflicts"], again["rejected"]) == (0, 0, [])
+    assert again["duplicates"] == again["received"]
 
 
 def test_last_months_bill_is_issued_and_verifies_elsewhere(demo: Platform, story: Story, tmp_path: Path) -> None:

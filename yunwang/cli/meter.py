@@ -11,7 +11,7 @@ import typer
 
 from records.errors import Problem, UsageError, UserError
 from records.instants import midnight, month_bounds, month_of, now, parse_instant
-from yunwang.cli.output import emit
+from yunwang.cli.output import emit, note
 from yunwang.language import translate
 from yunwang.wiring import Site, open_site
 
@@ -40,7 +40,8 @@ def import_(
     if not file.is_file():
         raise UserError("there is no file '{path}'", "check the path", where=str(file), path=file)
     read = read_usage(file, str(file), source, site.inventory.memberships.keys())
-    _finish(site, read.rows, read.received, read.rejected, dry_run=dry_run, action="usage.import", subject=str(file))
+    counts = _counts(site, read.rows, dry_run=dry_run, action="usage.import", subject=str(file))
+    _finish(counts, read.received, read.rejected)
 
 
 @app.command("collect")
@@ -51,19 +52,21 @@ def collect(
     dry_run: DryRun = False,
 ) -> None:
     """Ask a cloud for its usage of a span and store it; exit 1 if a row was rejected or in conflict."""
-    from collectors.openstack import collect as ask  # noqa: PLC0415 - the cloud's SDK on first use
-    from yunwang.collecting import connect  # noqa: PLC0415
+    from yunwang.collecting import collect_span  # noqa: PLC0415 - the cloud's SDK on first use
 
     site = open_site()
     cloud = _cloud(site, source)
     since, until = _instant(start, "--from"), _instant(end, "--to")
     if until <= since:
         raise UsageError("--to is not after --from", "give a later end", where="--to")
-    found = ask(connect(site, cloud), cloud.id, site.inventory, since, until, now=now())
+    found = collect_span(site, cloud, since, until)
+    for gap in found.gaps:
+        note("gap: {what}", what=gap.text(translate))
+    received, subject = found.rows.num_rows + len(found.rejected), cloud.id
+    counts = _counts(site, found.rows, dry_run=dry_run, action="usage.collect", subject=subject)
     if not dry_run:
         _advance(site, cloud.id, since, found.complete_until)
-    received, subject = found.rows.num_rows + len(found.rejected), cloud.id
-    _finish(site, found.rows, received, found.rejected, dry_run=dry_run, action="usage.collect", subject=subject)
+    _finish(counts, received, found.rejected)
 
 
 def _cloud(site: Site, source: str) -> Cloud:
@@ -99,17 +102,12 @@ def _advance(site: Site, source: str, since: datetime, until: datetime) -> None:
             advance_watermark(connection, source, until)
 
 
-def _finish(  # the two ways into the ledger end alike
-    site: Site,
-    rows: pa.Table,
-    received: int,
-    rejected: Sequence[Problem],
-    *,
-    dry_run: bool,
-    action: str,
-    subject: str,
-) -> None:
-    counts = _look(site, rows) if dry_run else _post(site, rows, action, subject)
+def _counts(site: Site, rows: pa.Table, *, dry_run: bool, action: str, subject: str) -> dict[str, int]:
+    return _look(site, rows) if dry_run else _post(site, rows, action, subject)
+
+
+def _finish(counts: dict[str, int], received: int, rejected: Sequence[Problem]) -> None:
+    """The two ways into the ledger end alike."""
     refused = [{"where": one.where, "what": one.text(translate)} for one in rejected]
     result: dict[str, Any] = {"received": received, **counts, "rejected": refused}
     emit(result, columns=(*_COUNTS, "rejected"), rows=lambda found: [{**found, "rejected": len(found["rejected"])}])
