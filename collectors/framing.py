@@ -7,6 +7,7 @@ import re
 LARGEST_MESSAGE = 64 * 1024
 _COUNTED = re.compile(rb"([1-9]\d{0,8}) (?=<)")
 _ONE, _NINE = 0x31, 0x39
+_INCOMPLETE = -1
 
 
 class Framer:
@@ -32,28 +33,31 @@ class Framer:
         found: list[bytes] = []
         at, end = 0, len(data)
         while at < end:
-            if self._skip or self._skip_line:
-                at = self._pass_over(data, at)
-                continue
-            counted = _COUNTED.match(data, at) if _ONE <= data[at] <= _NINE else None
-            if counted:
-                begin, stop = counted.end(), counted.end() + int(counted[1])
-                if stop - begin > self._largest:
-                    self._begin_skip(stop - begin)
-                    at = begin
-                    continue
-                if stop > end:
-                    break
-                found.append(data[begin:stop])
-                at = stop
-                continue
-            stop = data.find(b"\n", at)
-            if stop < 0:
+            skipping = self._skip or self._skip_line
+            step = self._pass_over(data, at) if skipping else self._cut(data, at, found)
+            if step == _INCOMPLETE:
                 break
-            self._line(data[at:stop], found)
-            at = stop + 1
+            at = step
         self._keep(data[at:])
         return found
+
+    def _cut(self, data: bytes, at: int, found: list[bytes]) -> int:
+        """Take the message at ``at``; where the next one begins, or ``_INCOMPLETE``."""
+        counted = _COUNTED.match(data, at) if _ONE <= data[at] <= _NINE else None
+        if counted is None:
+            stop = data.find(b"\n", at)
+            if stop == _INCOMPLETE:
+                return _INCOMPLETE
+            self._line(data[at:stop], found)
+            return stop + 1
+        begin, octets = counted.end(), int(counted[1])
+        if octets > self._largest:
+            self._begin_skip(octets)
+            return begin
+        if begin + octets > len(data):
+            return _INCOMPLETE
+        found.append(data[begin : begin + octets])
+        return begin + octets
 
     def finish(self) -> bytes:
         """What is left when the connection ends: the part of a message that came; empty if none."""

@@ -25,7 +25,7 @@ def lines_only(message: bytes) -> bool:
     return bool(message) and not message[:1].isdigit()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(messages.filter(lines_only), st.booleans()), max_size=12), st.integers(0, 2**32))
 def test_any_cut_of_the_stream_gives_the_same_messages(sent, seed: int) -> None:
     stream = b"".join(framed(message, counted=counted) for message, counted in sent)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.outbox import Outbox
@@ -24,6 +24,7 @@ from tests.lab.provinces import many_devices, small_province, without
 QUICK = Timing(interval=0.5, timeout=0.2, retries=0, first=0.2)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e7), st.floats(0, 0.999), st.floats(0.1, 3600))
 def test_the_next_tick_is_later_and_on_the_grid(after: float, share: float, interval: float) -> None:
     phase = share * interval

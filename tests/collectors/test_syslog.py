@@ -51,6 +51,7 @@ class Listening:
             await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
+        self.spool.full.clear()
         self.serving.cancel()
         await asyncio.gather(self.serving, return_exceptions=True)
         self.moving.cancel()

@@ -54,6 +54,7 @@ def test_many_instants_at_once_give_the_same_and_never_fall(flow: Flow, times: l
     assert (np.diff(found) >= 0).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=1))
 def test_mix_is_the_same_for_one_and_many(numbers: list[int]) -> None:
     assert mix_many(np.array(numbers, dtype=np.uint64)).tolist() == [mix(number) for number in numbers]
