@@ -26,7 +26,7 @@ from link_health.states import (
     view_link,
 )
 from link_health.tables import EndRow, LinkRow, from_us, read_links, read_transitions, to_instant, to_us
-from records.errors import UserError
+from records.errors import UsageError, UserError
 from records.instants import month_bounds
 from storage.state import reading
 
@@ -141,11 +141,11 @@ def _lies_in(link: Link, regions: frozenset[str], inventory: Inventory) -> bool:
 
 
 def month_of_report(month: str, now: datetime) -> tuple[datetime, datetime, datetime]:
-    """Start and end of ``YYYY-MM``, and how much of it has passed; UserError if it is no month, or lies ahead."""
+    """Start and end of ``YYYY-MM``, and how much of it has passed; UsageError if it is no month, UserError if it lies ahead."""
     try:
         start, end = month_bounds(month)
     except ValueError as error:
-        raise UserError(
+        raise UsageError(
             "'{month}' is not a month", "write it as YYYY-MM, such as 2026-01", where="--month", month=month
         ) from error
     if start > now:

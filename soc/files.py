@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import orjson
 
-from records.errors import Problem, UserError
+from records.errors import Problem, UsageError, UserError
 from soc.parse import FORMATS
 
 EVTX_MAGIC = b"ElfFile\x00"
@@ -23,9 +23,9 @@ _SPACE = b" \t\r\n\xef\xbb\xbf"
 
 
 def check_format(form: str) -> str:
-    """A format's name; UserError for an unknown one."""
+    """A format's name; UsageError for an unknown one."""
     if form not in FORMATS:
-        raise UserError(
+        raise UsageError(
             "unknown format '{form}'", "use one of {known}", where="--format", form=form, known=", ".join(FORMATS)
         )
     return form

@@ -248,6 +248,7 @@ def test_the_running_month_is_provisional_and_a_coming_one_is_refused(province: 
     assert platform.run("link", "p95", "--month", "2099-01").returncode == 3
     assert platform.run("link", "p95", "--month", MONTH, "--link", "cut", "--group", "core-city").returncode == 2
     assert platform.run("link", "p95", "--month", MONTH, "--link", "nowhere").returncode == 3
+    assert platform.run("link", "p95", "--month", "2025-7").returncode == 2
 
 
 def test_report_of_availability(province: tuple[Platform, Agents]) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from records.errors import UserError
+from records.errors import UsageError
 from yunwang.cli.output import emit, note, plain
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -148,12 +148,12 @@ def _filter(state: str | None, level: str | None, entity: str | None) -> Any:
     from soc.views import Filter  # noqa: PLC0415
 
     if level is not None and level not in set(Known):
-        raise UserError(
+        raise UsageError(
             "unknown level '{level}'", "use one of {known}", where="--level", level=level, known=", ".join(Known)
         )
     kind, equals, value = (entity or "").partition("=")
     if entity is not None and not (equals and kind and value):
-        raise UserError(
+        raise UsageError(
             "'{entity}' is no entity", "write KIND=ID, e.g. link=hlj-hrb-1", where="--entity", entity=entity
         )
     return Filter(state=state, level=Known(level) if level else None, entity=(kind, value) if entity else None)
