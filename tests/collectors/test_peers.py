@@ -226,6 +226,7 @@ def log(path: Path, count: int) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as sender:
+        sender.settimeout(10)
         sender.connect(str(path))
         for number in range(count):
             sender.send(f"<14>Nov 22 10:00:00 app[1]: message {number} 消息".encode())

@@ -91,7 +91,7 @@ def reason_of(one: GufoAgent, within: float = 0.05) -> Reason:
         (panic, Reason.MALFORMED, False),
     ],
 )
-def test_every_failure_has_a_reason(opened, behaviour, reason: Reason, silent: bool) -> None:  # noqa: FBT001
+def test_every_failure_has_a_reason(opened, behaviour, reason: Reason, silent: bool) -> None:
     opened[1].behaviour = behaviour
     assert reason_of(agent()) is reason
     assert SnmpFailure(reason).silent is silent
