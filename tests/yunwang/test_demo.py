@@ -102,7 +102,9 @@ def test_last_month_is_complete_and_its_percentile_is_there(demo: Platform, stor
 def test_collecting_last_month_again_stores_nothing(demo: Platform, story: Story) -> None:
     start, end = month_bounds(previous_month(month_of(story.epoch)))
     day = start + timedelta(days=3)
-    again = demo.json("meter", "collect", "--source", "prov-cloud", "--from", start.isoformat(), "--to", day.isoformat())
+    again = demo.json(
+        "meter", "collect", "--source", "prov-cloud", "--from", start.isoformat(), "--to", day.isoformat()
+    )
 
     assert end > day
     assert again["received"] > 10_000
