@@ -17,7 +17,7 @@ RequirePeer = Callable[[str, str, str], str]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test without another mark runs on a bare machine."""
     for item in items:
-        if not {"peer", "long"} & {one.name for one in item.iter_markers()}:
+        if not {"peer", "long", "system"} & {one.name for one in item.iter_markers()}:
             item.add_marker(pytest.mark.unit)
 
 

@@ -30,6 +30,8 @@ hosts: [{id: web1, address: 127.0.0.1, os: linux, organisation: hlj-finance}]
 """
 USAGE_ROWS = 2000
 
+pytestmark = pytest.mark.system
+
 
 class Sender(threading.Thread):
     """Numbers its messages and sends them over TCP as fast as ``pause`` allows; connects again after a cut."""
