@@ -141,7 +141,7 @@ def _lies_in(link: Link, regions: frozenset[str], inventory: Inventory) -> bool:
 
 
 def month_of_report(month: str, now: datetime) -> tuple[datetime, datetime, datetime]:
-    """Start and end of ``YYYY-MM``, and how much of it has passed; UsageError if it is no month, UserError if it lies ahead."""
+    """Start and end of ``YYYY-MM``, and how much of it has passed; UsageError if it is none, UserError if ahead."""
     try:
         start, end = month_bounds(month)
     except ValueError as error:
