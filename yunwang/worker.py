@@ -70,11 +70,13 @@ class Work:
         return moved
 
     def keep_order(self, at: datetime) -> None:
-        """Seal old days of the record store and closed segments of the spool."""
-        from storage.sealing import seal_closed  # noqa: PLC0415 - rarely needed
+        """Seal old days of the record store and closed segments of the spool; drop logs past their retention."""
+        from storage.sealing import remove_sealed, seal_closed  # noqa: PLC0415 - rarely needed
 
+        days = self.site.settings.retention.log_days
         self.store.seal(at - timedelta(days=HOT_DAYS))
         seal_closed(self.site.place.spool, self.site.identity, at)
+        remove_sealed(self.site.place.spool, at - timedelta(days=days), at, retention_days=days)
 
 
 def run(site: Site, stop: threading.Event) -> None:

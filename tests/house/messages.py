@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.running import ROOT
 
-SPEAKERS = {"note": 1, "translate": 1, "Problem": 2}  # name -> how many leading arguments are templates
+SPEAKERS = {"note": (0,), "translate": (0,), "Problem": (0, 1), "BundleProblem": (1,), "_refuse": (2, 3), "_row": (1,)}
+"""Name of a call to the places of its arguments that are templates."""
 PLACEHOLDERS_ONLY = {"{reason}", "{command} --help", ""}
 
 
@@ -44,7 +45,7 @@ def product_trees() -> dict[Path, ast.Module]:
 def templates() -> dict[str, str]:
     """Template to the first place that says it."""
     trees = product_trees()
-    speakers = SPEAKERS | dict.fromkeys(error_classes(trees), 2)
+    speakers = SPEAKERS | dict.fromkeys(error_classes(trees), (0, 1))
     found: dict[str, str] = {}
     for path, tree in sorted(trees.items()):
         for text, line in _spoken(tree, speakers):
@@ -52,15 +53,34 @@ def templates() -> dict[str, str]:
     return {text: place for text, place in found.items() if text not in PLACEHOLDERS_ONLY}
 
 
-def _spoken(tree: ast.Module, speakers: dict[str, int]) -> Iterator[tuple[str, int]]:
+def _spoken(tree: ast.Module, speakers: dict[str, tuple[int, ...]]) -> Iterator[tuple[str, int]]:
+    constants = _constants(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            count = speakers.get(_name(node.func), 0)
-            if _is_super_init(node):
-                count = 2
-            named = [word.value for word in node.keywords if count and word.arg in {"what", "next_step"}]
-            for argument in [*node.args[:count], *named]:
-                yield from _literals(argument)
+            places = (0, 1) if _is_super_init(node) else speakers.get(_name(node.func), ())
+            arguments = [argument for place, argument in enumerate(node.args) if place in places]
+            arguments += [word.value for word in node.keywords if places and word.arg in {"what", "next_step"}]
+            for argument in arguments:
+                yield from _literals(argument, constants)
+
+
+def _constants(tree: ast.Module) -> dict[str, list[ast.expr]]:
+    """Names that the module gives literals to, such as a next step that several errors share."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Constant, ast.IfExp, ast.Tuple)):
+            for target in node.targets:
+                for name, value in _pairs(target, node.value):
+                    found.setdefault(name, []).append(value)
+    return found
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, other in zip(target.elts, value.elts, strict=False):
+            yield from _pairs(one, other)
 
 
 def _is_super_init(node: ast.Call) -> bool:
@@ -74,9 +94,16 @@ def _is_super_init(node: ast.Call) -> bool:
     )
 
 
-def _literals(node: ast.expr) -> Iterator[tuple[str, int]]:
+def _literals(node: ast.expr, constants: dict[str, list[ast.expr]]) -> Iterator[tuple[str, int]]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value, node.lineno
     elif isinstance(node, ast.IfExp):
-        yield from _literals(node.body)
-        yield from _literals(node.orelse)
+        yield from _literals(node.body, constants)
+        yield from _literals(node.orelse, constants)
+    elif isinstance(node, ast.Name):
+        for value in constants.get(node.id, ()):
+            yield from _literals(value, {})
+    elif isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
+        for value in constants.get(node.value.id, ()):
+            for one in value.elts if isinstance(value, ast.Tuple) else ():
+                yield from _literals(one, {})
