@@ -13,14 +13,13 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from access.digest import sm3
 from access.tables import audit_log
+from crypto.chain import GENESIS, link
 from records.errors import Problem
 from records.instants import format_instant
 from storage.state import reading
 
 Outcome = Literal["success", "failure", "refused"]
-START = bytes(32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ def record(
 def _head(connection: sa.Connection) -> tuple[int, bytes]:
     newest = sa.select(audit_log.c.number, audit_log.c.chain).order_by(audit_log.c.number.desc()).limit(1)
     found = connection.execute(newest).first()
-    return (found.number, bytes.fromhex(found.chain)) if found else (0, START)
+    return (found.number, bytes.fromhex(found.chain)) if found else (0, GENESIS)
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -86,8 +85,7 @@ def _canonical(value: Mapping[str, Any]) -> str:
 
 
 def _link(before: bytes, row: Mapping[str, Any]) -> bytes:
-    payload = _canonical({**row, "at": format_instant(row["at"])}).encode()
-    return sm3(before + sm3(payload))
+    return link(before, _canonical({**row, "at": format_instant(row["at"])}).encode())
 
 
 def verify(engine: sa.Engine) -> list[Problem]:
@@ -100,7 +98,7 @@ def verify(engine: sa.Engine) -> list[Problem]:
 
 
 def _problems(connection: sa.Connection) -> Iterator[Problem]:
-    expected, before = 1, START
+    expected, before = 1, GENESIS
     for row in connection.execute(sa.select(audit_log).order_by(audit_log.c.number)).mappings():
         if row["number"] != expected:
             yield _missing(expected, row["number"] - 1)

@@ -130,7 +130,7 @@ def api_visiting(capability: Capability) -> Callable[[Request], Visit]:
         person = people.of_token(request, deps, at) or people.of_session(request, deps, at)
         if person is None:
             raise HTTPException(401, "log in or send a bearer token", {"WWW-Authenticate": "Bearer"})
-        if person.user.must_change:
+        if person.session and person.user.must_change:  # a token's user may be a program, which changes no password
             raise HTTPException(403, "change the password first")
         return _allowed(request, deps, person, capability, at)
 

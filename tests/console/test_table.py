@@ -110,10 +110,12 @@ def walk(source: Source, query: Query) -> tuple[list[Row], list[list[Row]]]:
     while page.next:
         page = source.page(replace(query, cursor=page.next))
         forwards.append(list(page.rows))
+        assert len(forwards) < 30, "a cursor that leads nowhere"
     backwards = [list(page.rows)]
     while page.previous:
         page = source.page(replace(query, cursor=page.previous))
         backwards.append(list(page.rows))
+        assert len(backwards) < 30, "a cursor that leads nowhere"
     return [row for rows in forwards for row in rows], backwards
 
 
