@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -91,8 +92,8 @@ class SocConsumer:
         event.id = event.fields["event.id"] if own and not event.failed else entry_id(position, entry)
         self._enricher.enrich(event, peer)
         event.fields["event.id"] = event.id
-        event.fields["@timestamp"] = format_instant(event.at)
-        event.fields["event.ingested"] = format_instant(entry.received_at)
+        event.fields["@timestamp"] = _told(event.at)
+        event.fields["event.ingested"] = _told(entry.received_at)
         return event
 
     def _judge(self, position: Position, entry: Entry, event: Event, counts: Counter[tuple[str, str]]) -> list[Finding]:
@@ -121,6 +122,10 @@ class SocConsumer:
         return (write,)
 
 
+_told = lru_cache(4096)(format_instant)  # lines of one second say the same
+
+
+@lru_cache(4096)
 def peer_address(peer: str) -> str:
     """An address without its port: ``127.0.0.1:514``, ``[::1]:514`` or ``::1``."""
     if peer.startswith("["):

@@ -151,7 +151,11 @@ class Correlator:
     def _horizon(self, rule: Correlation, now: int) -> int:
         """Before this no event of any stream that is at work can meet another one in a window of the rule."""
         waits = not self.domain_rules.isdisjoint(rule.rules)
-        active = [one for one in self._streams.values() if one.seen >= now - IDLE_SECONDS * SECOND and (waits or not one.domain)]
+        active = [
+            one
+            for one in self._streams.values()
+            if one.seen >= now - IDLE_SECONDS * SECOND and (waits or not one.domain)
+        ]
         reach = [one.newest - one.lateness for one in active]
         if waits and active:
             reach.append(max(one.newest for one in active) - DOMAIN_LATENESS_SECONDS * SECOND)

@@ -33,9 +33,13 @@ def event_rows(events: Sequence[Event], ingested: Sequence[object]) -> pa.Table:
         "doc": [document(event) for event in events],
     }
     for name, field in _TEXTS.items():
-        columns[name] = [column(event.fields.get(field)) for event in events]
+        columns[name] = [_text(event.fields.get(field)) for event in events]
     arrays = [pa.array(columns[field.name], type=field.type) for field in EVENTS.schema]
     return pa.Table.from_arrays(arrays, schema=EVENTS.schema)
+
+
+def _text(value: object) -> str | None:
+    return value if type(value) is str else column(value)
 
 
 def document(event: Event) -> str:

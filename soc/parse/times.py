@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 CHINA = timezone(timedelta(hours=8))  # where clocks without a zone stand; no daylight saving since 1991
+AHEAD = timedelta(hours=8)
 SKEW = timedelta(days=1)  # a sender's clock may be ahead by this much, no more
 NEAR = timedelta(minutes=5)  # a live line lies this close to its receipt
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|z|[+-]\d\d:?\d\d)?")
+_SHORTEST = len("2026-03-02T10:00:00")
 _EARLIEST, _LATEST = 10**8, 10**11  # epoch seconds lie between, milliseconds above
 
 
 def iso_instant(text: str, zone: timezone = CHINA) -> datetime | None:
     """RFC 3339 and its relatives (space, comma, nine digits, no zone); None if it is none."""
-    found = _ISO.fullmatch(text.strip())
+    text = text.strip()
+    if len(text) < _SHORTEST or text[10] not in "T ":
+        return _odd_instant(text, zone)
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _odd_instant(text, zone)
+
+
+def _odd_instant(text: str, zone: timezone) -> datetime | None:
+    found = _ISO.fullmatch(text)
     if found is None:
         return None
     day, clock, fraction, offset = found.groups()
@@ -63,22 +77,28 @@ def yearless(
         received_at: Receipt, aware UTC.
         year: Where the line has one.
     """
-    found = _at(month, day, clock, received_at, year, CHINA)
+    found = _at(month, day, clock, received_at, year)
     if found is None or abs(found - received_at) <= NEAR:
         return found
-    world = _at(month, day, clock, received_at, year, UTC)
-    return world if world is not None and abs(world - received_at) <= NEAR else found
+    world = found + AHEAD
+    return world if abs(world - received_at) <= NEAR else found
 
 
 def _at(
-    month: int, day: int, clock: tuple[int, int, int, int], received_at: datetime, year: int | None, zone: timezone
+    month: int, day: int, clock: tuple[int, int, int, int], received_at: datetime, year: int | None
 ) -> datetime | None:
-    years = (year,) if year else range(received_at.year + 1, received_at.year - 8, -1)
-    for one in years:
+    """The instant by China's clock."""
+    for one in (year,) if year else _years(month, received_at):
         try:
-            at = datetime(one, month, day, *clock, tzinfo=zone).astimezone(UTC)
+            at = datetime(one, month, day, *clock, tzinfo=UTC) - AHEAD
         except (ValueError, OverflowError):  # 29 February of another year, hour 24
             continue
         if year or at <= received_at + SKEW:
             return at
     return None
+
+
+def _years(month: int, received_at: datetime) -> Iterable[int]:
+    """Years that come into question, the likeliest first; the next one only around its first day."""
+    latest = received_at.year + (1 if received_at.month == 12 and month == 1 else 0)  # noqa: PLR2004 - December
+    return range(latest, max(latest - 9, 1), -1)

@@ -11,7 +11,22 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from inventory.model import Device, End, Group, GroupMode, Host, Inventory, Link, Organisation, Region, RegionLevel, Role, Site, Tenant, Tier
+from inventory.model import (
+    Device,
+    End,
+    Group,
+    GroupMode,
+    Host,
+    Inventory,
+    Link,
+    Organisation,
+    Region,
+    RegionLevel,
+    Role,
+    Site,
+    Tenant,
+    Tier,
+)
 from soc.sigma.load import load_rules, parse_rules
 from soc.sigma.rule import RuleSet
 from storage.migrate import migrate
@@ -54,13 +69,26 @@ def inventory() -> Inventory:
         organisations=(Organisation(id="hlj-finance", name="省财政厅", region="230000"),),
         devices=tuple(
             Device(
-                id=name, name=name, region="230000", role=Role.CORE, vendor="huawei", platform="huawei_vrp", address=address
+                id=name,
+                name=name,
+                region="230000",
+                role=Role.CORE,
+                vendor="huawei",
+                platform="huawei_vrp",
+                address=address,
             )
             for name, address in (("pe1", "127.0.1.1"), ("pe2", "127.0.1.2"))
         ),
         groups=(Group(id="g1", name="g1", mode=GroupMode.LOAD_BALANCE),),
         links=(
-            Link(id="l1", tier=Tier.METRO, contract_bps=10**9, group="g1", a=End(device="pe1", interface="x1"), b=End(device="pe2", interface="x1")),
+            Link(
+                id="l1",
+                tier=Tier.METRO,
+                contract_bps=10**9,
+                group="g1",
+                a=End(device="pe1", interface="x1"),
+                b=End(device="pe2", interface="x1"),
+            ),
             Link(id="l2", tier=Tier.METRO, contract_bps=10**9, group="g1", a=End(device="pe1", interface="x2")),
         ),
         tenants=(Tenant(id="fin-core", cloud="c", project="p", organisation="hlj-finance"),),

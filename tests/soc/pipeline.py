@@ -55,20 +55,40 @@ class Worker:
         return {name: sum(labels.values()) for name, labels in counters(self.state).items()}
 
 
-def lines(texts: Sequence[str], *, partition: str = "syslog", start: int = 0, received: datetime = NOW) -> list[tuple[Position, Entry]]:
+def lines(
+    texts: Sequence[str], *, partition: str = "syslog", start: int = 0, received: datetime = NOW
+) -> list[tuple[Position, Entry]]:
     return [
-        (Position(partition, start + number), Entry(kind=Kind.RAW, source="udp", received_at=received, payload=text.encode(), peer="127.0.2.1:514"))
+        (
+            Position(partition, start + number),
+            Entry(kind=Kind.RAW, source="udp", received_at=received, payload=text.encode(), peer="127.0.2.1:514"),
+        )
         for number, text in enumerate(texts)
     ]
 
 
 def domain(action: str, dataset: str, at: datetime, number: int = 0, **fields: Any) -> tuple[Position, Entry]:
-    document = {"@timestamp": format_instant(at), "event.id": f"{action}-{number}", "event.dataset": f"yunwang.{dataset}", "event.action": action}
+    document = {
+        "@timestamp": format_instant(at),
+        "event.id": f"{action}-{number}",
+        "event.dataset": f"yunwang.{dataset}",
+        "event.action": action,
+    }
     document |= {name.replace("__", "."): value for name, value in fields.items()}
-    return Position("work", number), Entry(kind=Kind.EVENT, source="x", received_at=at, payload=orjson.dumps(document), format="ecs")
+    return Position("work", number), Entry(
+        kind=Kind.EVENT, source="x", received_at=at, payload=orjson.dumps(document), format="ecs"
+    )
 
 
-def login(at: datetime, number: int = 0, *, success: bool = False, ip: str = "203.0.113.9", user: str = "root", host: str = "fin-db1") -> str:
+def login(
+    at: datetime,
+    number: int = 0,
+    *,
+    success: bool = False,
+    ip: str = "203.0.113.9",
+    user: str = "root",
+    host: str = "fin-db1",
+) -> str:
     said = "Accepted" if success else "Failed"
     return f"<38>1 {format_instant(at)} {host} sshd {number + 1} - - {said} password for {user} from {ip} port {1024 + number} ssh2"
 

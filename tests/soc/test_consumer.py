@@ -89,15 +89,25 @@ def test_other_organisations_do_not_meet(worker: Worker) -> None:
 def test_the_organisation_of_a_link_follows_from_its_sites(worker: Worker) -> None:
     worker.judge([domain("link_down", "link", NOW, 1, yw__link="l1")])
     document = worker.documents["link_down-1"]
-    assert {name: document[name] for name in ("yw.org", "yw.group", "yw.region")} == {"yw.org": "hlj-finance", "yw.group": "g1", "yw.region": "230000"}
+    assert {name: document[name] for name in ("yw.org", "yw.group", "yw.region")} == {
+        "yw.org": "hlj-finance",
+        "yw.group": "g1",
+        "yw.region": "230000",
+    }
 
 
-STORY = [*cross_domain(), lines(["garbage", login(NOW, 7), "<13>x"], partition="other"), lines(storm(11), partition="third")]
+STORY = [
+    *cross_domain(),
+    lines(["garbage", login(NOW, 7), "<13>x"], partition="other"),
+    lines(storm(11), partition="third"),
+]
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_batch_may_come_again(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, empty_state: Path, inventory: Inventory) -> None:
+def test_any_batch_may_come_again(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, empty_state: Path, inventory: Inventory
+) -> None:
     def story(name: str, repeats: list[int]) -> Any:
         path = tmp_path_factory.mktemp(name) / "state.db"
         shutil.copy(empty_state, path)
@@ -116,7 +126,9 @@ def test_any_batch_may_come_again(data: st.DataObject, tmp_path_factory: pytest.
     assert story("repeated", repeats) == story("plain", [])
 
 
-def test_splitting_a_batch_changes_nothing(worker: Worker, tmp_path: Path, empty_state: Path, inventory: Inventory) -> None:
+def test_splitting_a_batch_changes_nothing(
+    worker: Worker, tmp_path: Path, empty_state: Path, inventory: Inventory
+) -> None:
     path = tmp_path / "other.db"
     shutil.copy(empty_state, path)
     state = open_state(f"sqlite:///{path}")
@@ -200,7 +212,9 @@ def test_a_bridge_joins_two_incidents(worker: Worker) -> None:
 
 def test_lists_page_by_cursor_and_filter(worker: Worker) -> None:
     for number in range(5):
-        worker.judge([domain("link_down", "link", NOW + timedelta(minutes=number), number, yw__link=f"l{number}", yw__org="o")])
+        worker.judge(
+            [domain("link_down", "link", NOW + timedelta(minutes=number), number, yw__link=f"l{number}", yw__org="o")]
+        )
     first = list_alerts(worker.state, limit=3)
     second = list_alerts(worker.state, limit=3, cursor=first.next)
     assert [one.entities["link"] for one in (*first.rows, *second.rows)] == ["l4", "l3", "l2", "l1", "l0"]

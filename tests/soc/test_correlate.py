@@ -18,11 +18,19 @@ SPAN = 10
 
 def rule(kind: str, rules: tuple[str, ...] = ("a",), count: int = 3, **more: Any) -> Correlation:
     head = Head(id="inner", title="inner", level=Level.HIGH)
-    return Correlation(head=head, type=kind, rules=rules, timespan_seconds=SPAN, group_by=("host",), count=count, **more)
+    return Correlation(
+        head=head, type=kind, rules=rules, timespan_seconds=SPAN, group_by=("host",), count=count, **more
+    )
 
 
 def hit(number: int, at: int, name: str = "a", host: Any = "h", value: str = "v") -> Hit:
-    return Hit(rule=name, id=f"e{number:03}", at=at * SECOND, names={"host": host, "value": value}, entities={"host": str(host)})
+    return Hit(
+        rule=name,
+        id=f"e{number:03}",
+        at=at * SECOND,
+        names={"host": host, "value": value},
+        entities={"host": str(host)},
+    )
 
 
 def told(correlator: Correlator, hits: list[Hit]) -> set[str]:
@@ -98,7 +106,10 @@ def test_a_repetition_fires_nothing() -> None:
 
 def test_groups_do_not_mix_and_an_absent_field_makes_no_group() -> None:
     correlator = Correlator([rule("event_count", count=2)])
-    assert told(correlator, [hit(1, 100, host="x"), hit(2, 100, host="y"), hit(3, 100, host=None), hit(4, 100, host=None)]) == set()
+    assert (
+        told(correlator, [hit(1, 100, host="x"), hit(2, 100, host="y"), hit(3, 100, host=None), hit(4, 100, host=None)])
+        == set()
+    )
 
 
 def test_several_values_are_several_groups() -> None:
@@ -116,7 +127,9 @@ def test_a_correlation_feeds_another() -> None:
     head = Head(id="outer", title="outer", level=Level.CRITICAL)
     outer = Correlation(head=head, type="temporal", rules=("inner", "b"), timespan_seconds=SPAN, group_by=("host",))
     correlator = Correlator([inner, outer])
-    fired = [firing.rule.head.id for one in [hit(1, 100, "b"), hit(2, 101), hit(3, 102)] for firing in correlator.feed(one)]
+    fired = [
+        firing.rule.head.id for one in [hit(1, 100, "b"), hit(2, 101), hit(3, 102)] for firing in correlator.feed(one)
+    ]
     assert fired == ["inner", "outer"]
 
 
@@ -142,7 +155,11 @@ def test_groups_are_bounded_and_the_loss_is_counted(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("soc.correlate.MOST_GROUPS", 3)
     monkeypatch.setattr("soc.windows.MOST_EVENTS", 2)
     correlator = Correlator([rule("event_count", count=99)])
-    told(correlator, [hit(number, 100, host=str(number)) for number in range(5)] + [hit(90 + number, 100, host="4") for number in range(3)])
+    told(
+        correlator,
+        [hit(number, 100, host=str(number)) for number in range(5)]
+        + [hit(90 + number, 100, host="4") for number in range(3)],
+    )
     correlator.forget(0)
     assert correlator.counts.evicted == 4
 

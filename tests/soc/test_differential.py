@@ -15,7 +15,9 @@ from soc.sigma.rule import Head, LogSource, Rule
 
 NAMES = st.sampled_from(["a", "b", "c", "Channel"])
 WORDS = st.text(alphabet="aAbBσΣς.1İ", min_size=1, max_size=4)
-SCALARS = st.one_of(WORDS, st.just(""), st.integers(-2, 12), st.booleans(), st.none(), st.floats(allow_nan=False), st.just("10.1.2.3"))
+SCALARS = st.one_of(
+    WORDS, st.just(""), st.integers(-2, 12), st.booleans(), st.none(), st.floats(allow_nan=False), st.just("10.1.2.3")
+)
 VALUES = st.one_of(SCALARS, SCALARS, SCALARS, st.lists(SCALARS, max_size=3))
 EVENTS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), min_size=1, max_size=8)
 TEXTUAL = st.sampled_from([Op.EQUAL, Op.CONTAINS, Op.STARTS, Op.ENDS])
@@ -25,14 +27,25 @@ TESTS = st.one_of(
     st.builds(Test, NAMES, TEXTUAL, WORDS, st.booleans()),
     st.builds(Test, NAMES, st.just(Op.EQUAL), st.just("")),
     st.builds(Test, NAMES, st.just(Op.WILD), PARTS, st.booleans()),
-    st.builds(Test, NAMES, st.just(Op.REGEX), st.builds(Regex, st.sampled_from(["a.?b", "^A", "b$", "[0-9]+", "(?=a)A?"]), st.sampled_from(["", "i", "is"]))),
+    st.builds(
+        Test,
+        NAMES,
+        st.just(Op.REGEX),
+        st.builds(Regex, st.sampled_from(["a.?b", "^A", "b$", "[0-9]+", "(?=a)A?"]), st.sampled_from(["", "i", "is"])),
+    ),
     st.builds(Test, NAMES, st.just(Op.CIDR), st.sampled_from(["10.0.0.0/8", "::/0"])),
-    st.builds(Test, NAMES, st.just(Op.COMPARE), st.builds(Bound, st.sampled_from(["<", "<=", ">", ">="]), st.integers(-2, 12))),
+    st.builds(
+        Test, NAMES, st.just(Op.COMPARE), st.builds(Bound, st.sampled_from(["<", "<=", ">", ">="]), st.integers(-2, 12))
+    ),
     st.builds(Test, NAMES, st.sampled_from([Op.NULL, Op.EXISTS])),
-    st.builds(Test, NAMES, st.just(Op.FIELD), st.builds(FieldRef, NAMES, st.sampled_from([Op.EQUAL, Op.STARTS, Op.ENDS]))),
+    st.builds(
+        Test, NAMES, st.just(Op.FIELD), st.builds(FieldRef, NAMES, st.sampled_from([Op.EQUAL, Op.STARTS, Op.ENDS]))
+    ),
     st.builds(Test, st.none(), st.just(Op.CONTAINS), WORDS, st.booleans()),
     st.builds(Test, st.none(), st.just(Op.REGEX), st.builds(Regex, st.just("a.?b"))),
-    st.builds(Test, st.none(), st.just(Op.WILD), PARTS.filter(lambda parts: any(isinstance(part, str) for part in parts))),
+    st.builds(
+        Test, st.none(), st.just(Op.WILD), PARTS.filter(lambda parts: any(isinstance(part, str) for part in parts))
+    ),
 )
 
 
@@ -48,7 +61,12 @@ SOURCE = Source(categories=frozenset({"any"}))
 def engine_of(conditions: list[Node]) -> Engine:
     source = LogSource(category="any")
     heads = [Head(id=str(number), title="t", level=Level.LOW) for number in range(len(conditions))]
-    return Engine([Rule(head=head, logsource=source, declared=source, condition=node) for head, node in zip(heads, conditions, strict=True)])
+    return Engine(
+        [
+            Rule(head=head, logsource=source, declared=source, condition=node)
+            for head, node in zip(heads, conditions, strict=True)
+        ]
+    )
 
 
 @settings(max_examples=150, deadline=None)

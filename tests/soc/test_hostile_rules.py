@@ -28,8 +28,37 @@ def test_no_text_of_a_rule_in_the_code(text: str, op: Op) -> None:
         Test(text, Op.REGEX, Regex("a'\"b")),
     ]
     for node in nodes:
-        words = set(source_of(node).replace("(", " ").replace(")", " ").replace("[", " ").replace("]", " ").replace(".", " ").split())
-        known = {"low", "raw", "v", ":=", "is", "not", "None", "and", "or", "in", "==", "get", "text", "startswith", "endswith", "any", "for", "one", "all", "values"}
+        words = set(
+            source_of(node)
+            .replace("(", " ")
+            .replace(")", " ")
+            .replace("[", " ")
+            .replace("]", " ")
+            .replace(".", " ")
+            .split()
+        )
+        known = {
+            "low",
+            "raw",
+            "v",
+            ":=",
+            "is",
+            "not",
+            "None",
+            "and",
+            "or",
+            "in",
+            "==",
+            "get",
+            "text",
+            "startswith",
+            "endswith",
+            "any",
+            "for",
+            "one",
+            "all",
+            "values",
+        }
         assert {word for word in words if not (word[0] == "K" and word[1:].isdigit())} <= known
 
 
@@ -53,11 +82,23 @@ def test_generated_code_has_no_builtins() -> None:
         pytest.param(b"title: x\ntitle: y\nlogsource: {}\ndetection: {}", id="key twice"),
         pytest.param(b"title: x", id="no detection"),
         pytest.param(b"title: x\nlogsource: {product: a}\ndetection: {condition: s}", id="unknown selection"),
-        pytest.param(b"title: x\nlogsource: {product: a}\ndetection: {s: {a: b}, condition: " + b"not " * 300 + b"s}", id="many nots"),
+        pytest.param(
+            b"title: x\nlogsource: {product: a}\ndetection: {s: {a: b}, condition: " + b"not " * 300 + b"s}",
+            id="many nots",
+        ),
         pytest.param(b"title: x\nlogsource: 5\ndetection: 7", id="wrong types"),
-        pytest.param(b"title: x\ncorrelation: {type: event_count, rules: [nobody], timespan: 1m, condition: {gte: 1}}", id="dangling"),
-        pytest.param(b"title: x\nname: x\ncorrelation: {type: event_count, rules: [x], timespan: 1m, condition: {gte: 1}}", id="circle"),
-        pytest.param(b"title: x\ncorrelation: {type: value_sum, rules: [good], timespan: 1m, condition: {gte: 1, field: a}}", id="other type"),
+        pytest.param(
+            b"title: x\ncorrelation: {type: event_count, rules: [nobody], timespan: 1m, condition: {gte: 1}}",
+            id="dangling",
+        ),
+        pytest.param(
+            b"title: x\nname: x\ncorrelation: {type: event_count, rules: [x], timespan: 1m, condition: {gte: 1}}",
+            id="circle",
+        ),
+        pytest.param(
+            b"title: x\ncorrelation: {type: value_sum, rules: [good], timespan: 1m, condition: {gte: 1, field: a}}",
+            id="other type",
+        ),
         pytest.param(b"x: &a [*a]", id="YAML circle"),
         pytest.param(b"!!python/object/apply:os.system ['true']", id="YAML object"),
     ],

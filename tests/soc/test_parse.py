@@ -16,8 +16,19 @@ from soc.sigma.route import Source
 
 RECEIVED = datetime(2026, 3, 2, 2, 0, 30, tzinfo=UTC)
 COMMON = {"event.kind": "event", "yw.parser": "syslog/1"}
-AUTH = {"event.category": "authentication", "event.type": "start", "event.dataset": "system.auth", "event.provider": "sshd", "process.name": "sshd"}
-PRI = {"log.syslog.priority": 38, "log.syslog.facility.code": 4, "log.syslog.severity.code": 6, "log.level": "informational"}
+AUTH = {
+    "event.category": "authentication",
+    "event.type": "start",
+    "event.dataset": "system.auth",
+    "event.provider": "sshd",
+    "process.name": "sshd",
+}
+PRI = {
+    "log.syslog.priority": 38,
+    "log.syslog.facility.code": 4,
+    "log.syslog.severity.code": 6,
+    "log.level": "informational",
+}
 
 
 def fields(line: str | bytes, peer: str = "") -> dict[str, Any]:
@@ -119,7 +130,9 @@ def test_what_cannot_be_read_is_kept_with_the_reason(payload: bytes, reason: str
     assert found["event.original"] == payload.decode("utf-8", "backslashreplace")
 
 
-@given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass"))))
+@given(
+    st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
+)
 @example(b"<13>" + b"A" * 100_000 + b"[")
 @example(b'{"EventID": {"a": [1]}, "Channel": [{"b": null}]}')
 @example(b'{"Event": {"System": 5, "EventData": [1]}}')
@@ -144,8 +157,14 @@ def test_windows_forms_agree() -> None:
     seen = []
     for record in (evtx, beat, flat_record):
         event = parse(Raw(payload=orjson.dumps(record), received_at=RECEIVED))
-        names = {name: str(event.view()[name]) for name in ("Channel", "EventID", "Computer", "Provider_Name", "TargetUserName", "IpAddress")}
-        ecs = {name: event.fields[name] for name in ("host.name", "user.name", "source.ip", "event.code", "event.action", "event.outcome")}
+        names = {
+            name: str(event.view()[name])
+            for name in ("Channel", "EventID", "Computer", "Provider_Name", "TargetUserName", "IpAddress")
+        }
+        ecs = {
+            name: event.fields[name]
+            for name in ("host.name", "user.name", "source.ip", "event.code", "event.action", "event.outcome")
+        }
         seen.append((event.at, event.source, names, ecs))
     assert seen[0] == seen[1] == seen[2]
     assert seen[0][1] == Source("windows", channel="security", event_id="4625")
@@ -153,7 +172,13 @@ def test_windows_forms_agree() -> None:
 
 
 def test_a_domain_event_passes_through() -> None:
-    document = {"@timestamp": "2026-03-02T02:00:00Z", "event.id": "x", "event.dataset": "yunwang.link", "event.action": "link_down", "yw.link": "l1"}
+    document = {
+        "@timestamp": "2026-03-02T02:00:00Z",
+        "event.id": "x",
+        "event.dataset": "yunwang.link",
+        "event.action": "link_down",
+        "yw.link": "l1",
+    }
     event = parse(Raw(payload=orjson.dumps(document), received_at=RECEIVED, format="ecs"))
     assert event.source == Source("yunwang", services=frozenset({"link"}))
     assert {name: event.fields[name] for name in document} == document
@@ -165,7 +190,11 @@ def test_a_domain_event_without_id_is_an_error() -> None:
 
 
 NAMES = st.text(alphabet="abc", min_size=1, max_size=3)
-TREES = st.recursive(st.dictionaries(NAMES, st.integers(), min_size=1, max_size=3), lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3), max_leaves=6)
+TREES = st.recursive(
+    st.dictionaries(NAMES, st.integers(), min_size=1, max_size=3),
+    lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3),
+    max_leaves=6,
+)
 
 
 @given(TREES)

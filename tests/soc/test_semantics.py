@@ -14,7 +14,9 @@ from soc.sigma.naive import matches
 from soc.sigma.route import Source
 from soc.sigma.text import ListMetError, Lowered
 
-RULE = "title: t\nlogsource: {{category: test}}\ndetection:\n  s: {selection}\n  f: {{x: y}}\n  condition: {condition}\n"
+RULE = (
+    "title: t\nlogsource: {{category: test}}\ndetection:\n  s: {selection}\n  f: {{x: y}}\n  condition: {condition}\n"
+)
 SOURCE = Source(categories=frozenset({"test"}))
 
 
@@ -23,7 +25,12 @@ def verdicts(selection: str, event: dict[str, Any], condition: str = "s") -> set
     assert not found.unsupported, found.unsupported
     rule = found.rules[0]
     engine = Engine([rule])
-    return {matches(rule.condition, event), compiled(rule.condition, event), bool(engine.match(event, SOURCE)), bool(engine.match(event, SOURCE))}
+    return {
+        matches(rule.condition, event),
+        compiled(rule.condition, event),
+        bool(engine.match(event, SOURCE)),
+        bool(engine.match(event, SOURCE)),
+    }
 
 
 def compiled(condition: Node, event: dict[str, Any]) -> bool:

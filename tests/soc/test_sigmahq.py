@@ -69,4 +69,6 @@ def test_regression_cases(sigmahq: RuleSet, regression: Path) -> None:
 
 def count(engine: Engine, file: Path, rules: set[str]) -> int:
     events = [parse(Raw(payload=payload, received_at=RECEIVED, format=kind)) for kind, payload in read_records(file)]
-    return sum(engine.rules[index].head.id in rules for event in events for index in engine.match(event.view(), event.source))
+    return sum(
+        engine.rules[index].head.id in rules for event in events for index in engine.match(event.view(), event.source)
+    )

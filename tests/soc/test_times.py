@@ -14,12 +14,35 @@ from soc.parse.times import CHINA, any_instant, iso_instant, yearless
 @pytest.mark.parametrize(
     ("month", "day", "hour", "received", "expected"),
     [
-        pytest.param(12, 31, 23, datetime(2026, 1, 1, 0, 30, tzinfo=UTC), datetime(2025, 12, 31, 15, tzinfo=UTC), id="last year's line"),
-        pytest.param(1, 1, 0, datetime(2025, 12, 31, 15, 59, tzinfo=UTC), datetime(2025, 12, 31, 16, tzinfo=UTC), id="a clock ahead over new year"),
+        pytest.param(
+            12,
+            31,
+            23,
+            datetime(2026, 1, 1, 0, 30, tzinfo=UTC),
+            datetime(2025, 12, 31, 15, tzinfo=UTC),
+            id="last year's line",
+        ),
+        pytest.param(
+            1,
+            1,
+            0,
+            datetime(2025, 12, 31, 15, 59, tzinfo=UTC),
+            datetime(2025, 12, 31, 16, tzinfo=UTC),
+            id="a clock ahead over new year",
+        ),
         pytest.param(3, 2, 10, datetime(2026, 3, 2, 2, 1, tzinfo=UTC), datetime(2026, 3, 2, 2, tzinfo=UTC), id="China"),
-        pytest.param(3, 2, 2, datetime(2026, 3, 2, 2, 1, tzinfo=UTC), datetime(2026, 3, 2, 2, tzinfo=UTC), id="UTC where only that is near"),
+        pytest.param(
+            3,
+            2,
+            2,
+            datetime(2026, 3, 2, 2, 1, tzinfo=UTC),
+            datetime(2026, 3, 2, 2, tzinfo=UTC),
+            id="UTC where only that is near",
+        ),
         pytest.param(2, 29, 8, datetime(2026, 3, 1, tzinfo=UTC), datetime(2024, 2, 29, 0, tzinfo=UTC), id="leap day"),
-        pytest.param(4, 1, 8, datetime(2026, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, 0, tzinfo=UTC), id="old line of a file"),
+        pytest.param(
+            4, 1, 8, datetime(2026, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, 0, tzinfo=UTC), id="old line of a file"
+        ),
     ],
 )
 def test_year_and_zone(month: int, day: int, hour: int, received: datetime, expected: datetime) -> None:
