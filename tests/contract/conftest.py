@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,27 @@ hosts: [{id: web1, address: 127.0.2.1, os: linux, organisation: fin}]
 """
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a platform with a small inventory: two organisations, a device that nobody answers for."""
+    one = Platform(tmp_path_factory.mktemp("prepared") / "data")
+    one.configure()
+    file = one.data.parent / "inventory.yaml"
+    file.write_text(INVENTORY, "utf-8")
+    one.json("inventory", "import", str(file))
+    return one.data.parent
+
+
+@pytest.fixture(scope="session")
+def copy_site(prepared: Path) -> Callable[[Path], None]:
+    """Makes a folder that of the prepared platform: a second is saved where the import itself is not looked at."""
+
+    def copy(folder: Path) -> None:
+        shutil.copytree(prepared, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("yunwang.toml"))
+
+    return copy
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the files of a module; its platform's data are beside them."""
@@ -43,9 +65,7 @@ def bare(folder: Path) -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="module")
-def site(bare: Platform, folder: Path) -> Platform:
-    """The same with a small inventory imported: two organisations, a device that nobody answers for."""
-    file = folder / "inventory.yaml"
-    file.write_text(INVENTORY, "utf-8")
-    bare.json("inventory", "import", str(file))
+def site(bare: Platform, folder: Path, copy_site: Callable[[Path], None]) -> Platform:
+    """The same with the small inventory."""
+    copy_site(folder)
     return bare

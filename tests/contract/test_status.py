@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +108,11 @@ def test_a_second_up_on_the_folder_is_refused(running: tuple[Platform, str]) -> 
 
 
 def test_an_occupied_console_port_is_an_error_and_an_occupied_syslog_port_a_warning(
-    running: tuple[Platform, str], tmp_path: Path
+    running: tuple[Platform, str], fresh: Platform
 ) -> None:
-    other = Platform(tmp_path / "data", syslog=running[0].syslog, console=running[0].console)
+    other = fresh
+    other.syslog, other.console = running[0].syslog, running[0].console
     other.configure()
-    (tmp_path / "inventory.yaml").write_text(
-        'yunwang: 1\nregions: [{code: "230000", name: 黑龙江省, level: province}]\n'
-    )
-    other.json("inventory", "import", str(tmp_path / "inventory.yaml"))
     refused = other.run("up", "--port", str(other.console))
     other.console = free_port()
     other.up(seconds=120)
@@ -123,7 +120,9 @@ def test_an_occupied_console_port_is_an_error_and_an_occupied_syslog_port_a_warn
         warned = [one for one in other.json("doctor") if one["state"] == "warn"]
         told = statuses(other)
     finally:
-        assert other.stop() == 0
+        assert other.process is not None
+        other.process.send_signal(signal.SIGINT)
+        assert other.process.wait(15) == 0
 
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "where: --port" in refused.stderr
@@ -132,16 +131,23 @@ def test_an_occupied_console_port_is_an_error_and_an_occupied_syslog_port_a_warn
     assert any(one["check"] == "listeners" and one["next"] for one in warned)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_everything_within_ten_seconds(site: Platform, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.fixture
+def fresh(tmp_path: Path, copy_site: Callable[[Path], None]) -> Iterator[Platform]:
+    """A site of the test's own."""
+    copy_site(tmp_path)
     one = Platform(tmp_path / "data")
     one.configure()
-    one.json("inventory", "import", str(site.data.parent / "inventory.yaml"))
+    yield one
+    one.stop()
+
+
+def test_sigterm_ends_everything_within_ten_seconds(fresh: Platform) -> None:
+    one = fresh
     one.up(seconds=120)
     assert one.process is not None
     pids = [row["pid"] for row in statuses(one)["processes"]]
     began = time.monotonic()
-    one.process.send_signal(number)
+    one.process.send_signal(signal.SIGTERM)
 
     assert one.process.wait(10) == 0
     assert time.monotonic() - began < 10
@@ -151,10 +157,8 @@ def test_a_signal_ends_everything_within_ten_seconds(site: Platform, tmp_path: P
     assert one.json("down") == {"stopped": []}
 
 
-def test_detach_goes_to_the_background_and_down_ends_it(site: Platform, tmp_path: Path) -> None:
-    one = Platform(tmp_path / "data")
-    one.configure()
-    one.json("inventory", "import", str(site.data.parent / "inventory.yaml"))
+def test_detach_goes_to_the_background_and_down_ends_it(fresh: Platform) -> None:
+    one = fresh
     out = one.run("up", "--detach", "--port", str(one.console))
     pids = [row["pid"] for row in statuses(one)["processes"]]
     try:
