@@ -86,7 +86,7 @@ def test_no_module_has_two_subjects() -> None:
         str(one.relative_to(ROOT))
         for name in PACKAGES
         for one in (ROOT / name).rglob("*.py")
-        if len(one.read_text("utf-8").splitlines()) > 400
+        if "migrations" not in one.parts and len(one.read_text("utf-8").splitlines()) > 400  # a schema is one subject
     ]
     assert long == []
 
