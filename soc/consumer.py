@@ -91,6 +91,7 @@ class SocConsumer:
         counts["unparsed" if event.failed else "parsed", ""] += 1
         event.id = event.fields["event.id"] if own and not event.failed else entry_id(position, entry)
         self._enricher.enrich(event, peer)
+        event.fields["yw.parser"] = event.parser
         event.fields["event.id"] = event.id
         event.fields["@timestamp"] = _told(event.at)
         event.fields["event.ingested"] = _told(entry.received_at)

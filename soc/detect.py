@@ -64,9 +64,10 @@ def detect(files: Iterable[Path], rules: RuleSet, form: str = "auto", tell: Tell
     received = now()
     wall, cpu = time.perf_counter(), time.process_time()
     for path in files:
+        name = str(path)
         for number, (kind, payload) in enumerate(read_records(path, form), 1):
             event = parse(Raw(payload=payload, received_at=received, format=kind))
-            event.id = f"{path}:{number}"
+            event.id = f"{name}:{number}"
             found.events += 1
             found.unparsed += event.failed
             _judge(detector, event, found, tell)
@@ -112,7 +113,12 @@ def parsed_events(path: Path, form: str = "auto", *, explain: bool = False) -> I
     received = now()
     for kind, payload in read_records(path, form):
         event = parse(Raw(payload=payload, received_at=received, format=kind))
-        fields = {**event.fields, "@timestamp": format_instant(event.at), "event.ingested": format_instant(received)}
+        fields = {
+            **event.fields,
+            "yw.parser": event.parser,
+            "@timestamp": format_instant(event.at),
+            "event.ingested": format_instant(received),
+        }
         if explain:
             fields |= _explained(event, kind)
         yield nested(fields)

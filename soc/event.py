@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from soc.sigma.route import Source
 
 Fields = dict[str, Any]
+_ADDED = ("yw.org", "yw.system", "yw.asset", "yw.region", "yw.tenant")  # what the inventory knows, for rules that ask
 
 
-@dataclass(slots=True)
 class Event:
     """One parsed event.
 
     Attributes:
-        fields: ECS 8 names, dotted, flat; ``event.original`` is kept.
         at: ``@timestamp``, aware UTC.
         source: Log source, by which rules are routed.
+        parser: Name and version, ``syslog/1``.
         aliases: Other names under which rules know values of this kind of log, e.g. ``CommandLine`` or ``cs-method``.
         standalone: Whether rules see the aliases only: Windows rules use the record's own names.
-        parser: Name and version, ``syslog/1``.
+        failed: Whether it could not be parsed.
         id: ``event.id``; set when the event enters the pipeline.
     """
 
-    fields: Fields
-    at: datetime
-    source: Source
-    parser: str
-    aliases: Fields = field(default_factory=dict)
-    standalone: bool = False
-    id: str = ""
+    __slots__ = ("_fields", "_make", "aliases", "at", "failed", "id", "parser", "source", "standalone")
+
+    def __init__(
+        self,
+        fields: Fields | Callable[[], Fields],
+        at: datetime,
+        source: Source,
+        parser: str,
+        aliases: Fields | None = None,
+        *,
+        standalone: bool = False,
+        failed: bool = False,
+    ) -> None:
+        self._make = None if isinstance(fields, dict) else fields
+        self._fields = fields if isinstance(fields, dict) else {}
+        self.at = at
+        self.source = source
+        self.parser = parser
+        self.aliases = aliases or {}
+        self.standalone = standalone
+        self.failed = failed
+        self.id = ""
 
     @property
-    def failed(self) -> bool:
-        """Whether it could not be parsed."""
-        return bool(self.fields.get("event.kind") == "pipeline_error")
+    def fields(self) -> Fields:
+        """ECS 8 names, dotted, flat, ``event.original`` among them; made when first asked for."""
+        if self._make is not None:
+            self._fields, self._make = self._make(), None
+        return self._fields
 
     def view(self) -> Fields:
         """What rules see."""
@@ -44,10 +61,5 @@ class Event:
             return self.fields
         if not self.standalone:
             return {**self.fields, **self.aliases}
-        own = {name: value for name, value in self.fields.items() if name.startswith("yw.")}
+        own = {name: self._fields[name] for name in _ADDED if name in self._fields}
         return {**self.aliases, **own} if own else self.aliases
-
-    def value(self, name: str) -> Any:
-        """A field by the name that rules use, else by its ECS name; None if absent."""
-        found = self.aliases.get(name)
-        return self.fields.get(name) if found is None else found

@@ -107,8 +107,7 @@ def _text(stream: IO[bytes], form: str) -> Iterator[tuple[str, bytes]]:
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
     while line := stream.readline(LONGEST_RECORD):
-        stripped = line.strip(_SPACE)
-        if stripped:
+        if not line.isspace():
             yield line.rstrip(b"\r\n")
 
 

@@ -28,19 +28,26 @@ _SCALARS = {
 
 def parse_json(raw: Raw) -> Event:
     """One object; raises UnparsableError with the reason."""
-    text = decode(raw.payload).strip().removeprefix("\ufeff")
-    try:
-        record = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise UnparsableError(f"not JSON: {error}") from None
+    record = _object(raw.payload)
     if not isinstance(record, dict):
         raise UnparsableError("the JSON is no object")
     inner = record.get("_source")
     if isinstance(inner, dict):  # a hit as Elasticsearch exports it
         record = inner
     if is_windows(record):
-        return windows_event(record, text, raw.received_at)
-    return _document(flat(record), text, raw.received_at)
+        return windows_event(record, raw)
+    return _document(flat(record), decode(raw.payload).strip(), raw.received_at)
+
+
+def _object(payload: bytes) -> Any:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return orjson.loads(decode(payload).strip().removeprefix("\ufeff"))
+    except orjson.JSONDecodeError as error:
+        raise UnparsableError(f"not JSON: {error}") from None
 
 
 def _document(fields: dict[str, Any], original: str, received_at: datetime) -> Event:

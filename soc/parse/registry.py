@@ -44,7 +44,6 @@ def parse(raw: Raw) -> Event:
         return _failure(raw, str(error))
     except (RecursionError, OverflowError) as error:
         return _failure(raw, f"{type(error).__name__}: {error}")
-    event.fields["yw.parser"] = event.parser
     return event
 
 
@@ -67,4 +66,4 @@ def _failure(raw: Raw, reason: str) -> Event:
     }
     if raw.peer:
         fields["source.ip"] = raw.peer
-    return Event(fields, raw.received_at, dataset_source("yunwang.pipeline"), "none/1")
+    return Event(fields, raw.received_at, dataset_source("yunwang.pipeline"), "none/1", failed=True)

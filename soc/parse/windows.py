@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from soc.ecs import flat
 from soc.event import Event
+from soc.parse.raw import Raw
 from soc.parse.times import any_instant
 from soc.sigma.route import windows_source
 from soc.sigma.text import text
@@ -28,6 +28,7 @@ _ECS = {  # ours -> the record's
     "registry.path": ("TargetObject",),
     "message": ("Message", "message"),
 }
+_SIMPLE = frozenset({str, int, float, bool})
 _EMPTY = (None, "", "-")
 _ACTIONS = {  # Microsoft Learn "Appendix L: Events to Monitor"; category, action, outcome
     "4624": ("authentication", "logged-in", "success"),
@@ -52,24 +53,31 @@ def is_windows(record: dict[str, Any]) -> bool:
     )
 
 
-def windows_event(record: dict[str, Any], original: str, received_at: datetime) -> Event:
+def windows_event(record: dict[str, Any], raw: Raw) -> Event:
     """The event of a record in any of the forms."""
-    if isinstance(record.get("Event"), dict):
-        names = from_evtx(record["Event"])
-    elif "winlog" in record or "winlog.channel" in record:
-        names = from_winlogbeat(flat(record))
-    else:
-        names = flat(record)
-    at = next((found for name in _TIMES if (found := any_instant(names.get(name))) is not None), received_at)
+    names = _names(record)
+    at = next((found for name in _TIMES if (found := any_instant(names.get(name))) is not None), raw.received_at)
     source = windows_source(_scalar(names.get("Channel")), _scalar(names.get("EventID")))
-    return Event(_fields(names, source.channel or "", original), at, source, PARSER, names, standalone=True)
+    payload, channel = raw.payload, source.channel or ""
+    return Event(lambda: _fields(names, channel, payload), at, source, PARSER, names, standalone=True)
+
+
+def _names(record: dict[str, Any]) -> dict[str, Any]:
+    """The record's own names; a flat export as it is."""
+    if isinstance(record.get("Event"), dict):
+        return from_evtx(record["Event"])
+    if "winlog" in record or "winlog.channel" in record:
+        return from_winlogbeat(flat(record))
+    plain = _SIMPLE.issuperset(map(type, record.values()))
+    return record if plain else flat(record)
 
 
 def _scalar(value: Any) -> Any:
     return text(value) if isinstance(value, (list, dict)) else value
 
 
-def _fields(names: dict[str, Any], channel: str, original: str) -> dict[str, Any]:
+def _fields(names: dict[str, Any], channel: str, payload: bytes) -> dict[str, Any]:
+    original = payload.decode("utf-8", "backslashreplace").strip()
     code = str(names.get("EventID", ""))
     dataset = channel.removeprefix("microsoft-windows-").replace("/", "_").replace(" ", "_")
     fields: dict[str, Any] = {

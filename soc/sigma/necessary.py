@@ -66,5 +66,6 @@ def _share(test: Test, frequencies: Frequencies) -> float:
     if test.op in _TESTED:
         return seen + 0.05
     wanted = str(test.operand).lower()
-    common = 0.3 if any(wanted in one or one in wanted for one in _COMMON) and len(wanted) < 16 else 0.0  # noqa: PLR2004
+    short = len(wanted) < 16  # noqa: PLR2004 - longer texts are rare even with such a part
+    common = 0.3 if short and any(wanted in one or one in wanted for one in _COMMON) else 0.0
     return seen + common + 0.5 ** min(len(wanted), 12)

@@ -15,7 +15,7 @@ from soc.parse import Raw, parse
 from soc.sigma.route import Source
 
 RECEIVED = datetime(2026, 3, 2, 2, 0, 30, tzinfo=UTC)
-COMMON = {"event.kind": "event", "yw.parser": "syslog/1"}
+COMMON = {"event.kind": "event"}
 AUTH = {
     "event.category": "authentication",
     "event.type": "start",
