@@ -23,7 +23,7 @@ from records.secret import Secret
 from tests.collectors.clouds import CLOUD, inventory, tenant
 from tests.running import missing_peer
 
-pytestmark = pytest.mark.peer
+pytestmark = pytest.mark.long
 MINUTE = 60
 KNOWN = inventory(*(tenant(f"t{nth}", project) for nth, project in enumerate(PROJECTS, start=1)))
 
