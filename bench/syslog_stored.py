@@ -1,7 +1,7 @@
 """Syslog line -> parsed, enriched, detected, stored event: events per CPU-second of one worker process.
 
-Run: ``python bench/syslog_stored.py [LINES]``. The lines lie in a spool; the worker's own driver reads them, the embedded store keeps them.
-Parsing alone runs interleaved on the same lines, for the ratio.
+Run: ``python bench/syslog_stored.py [LINES]``. The lines lie in a spool; the worker's own driver reads them, the
+embedded store keeps them. Parsing alone runs interleaved on the same lines, for the ratio.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from soc.parse import FORMATS
 
 EVTX_MAGIC = b"ElfFile\x00"
 LONGEST_RECORD = 16 * 1024 * 1024  # bytes; a longer line is cut into pieces of this size
+LONGEST_DOCUMENT = 256 * 1024 * 1024  # bytes; a longer array is read line by line
 _PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
@@ -92,17 +93,22 @@ def _evtx(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _text(stream: IO[bytes], form: str) -> Iterator[tuple[str, bytes]]:
-    first = next(_lines(stream), None)
-    if first is None:
-        return
+    first = b""
+    while not first.strip(_SPACE):
+        first = stream.readline(LONGEST_RECORD)
+        if not first:
+            return
     start = first.lstrip(_SPACE)
     if form in {"auto", "json"} and (start[:1] == b"[" or (start[:1] == b"{" and not _is_json(first))):
-        yield from _whole(first + stream.read())
-        return
-    kind = "json" if form in {"json", "ndjson"} else form if form != "auto" else "auto"
-    yield kind, first
+        yield from _whole(first + stream.read(LONGEST_DOCUMENT) + stream.readline(LONGEST_RECORD))
+    else:
+        yield _kind(form), first.rstrip(b"\r\n")
     for line in _lines(stream):
-        yield kind, line
+        yield _kind(form), line
+
+
+def _kind(form: str) -> str:
+    return "json" if form == "ndjson" else form
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

@@ -189,7 +189,10 @@ def test_what_lies_behind_a_failed_device_joins_its_incident(worker: Worker) -> 
     worker.judge([domain("device_unreachable", "link", NOW, 1, observer__name="far")])
     worker.judge([domain("quality_finding", "link", NOW, 2, yw__link="beyond", yw__root="far")])
     (incident,) = list_incidents(worker.state).rows
-    assert incident.why[1] == "“Implausible or poor link readings” lies behind the failed far, like “Device does not answer”."
+    assert (
+        incident.why[1]
+        == "“Implausible or poor link readings” lies behind the failed far, like “Device does not answer”."
+    )
     assert next(one for one in list_alerts(worker.state).rows if one.root).root == "far"
 
 
