@@ -47,10 +47,10 @@ def test_brute_force_is_one_incident(worker: Worker) -> None:
 def test_reasons_speak_the_readers_language(worker: Worker) -> None:
     worker.judge(lines(storm(20)))
     (english,), (chinese,) = (list_incidents(worker.state, language=one).rows for one in ("en", "zh_CN"))
+    shared = "host fin-db1, source address 203.0.113.9, organisation hlj-finance"
     assert english.why == (
         "“SSH brute force” opened the incident.",
-        "“SSH login after brute force” has host fin-db1, source address 203.0.113.9, organisation hlj-finance in common"
-        " with “SSH brute force”, within 60 minutes.",
+        f"“SSH login after brute force” has {shared} in common with “SSH brute force”, within 60 minutes.",
     )
     assert chinese.title == "SSH 暴力破解后登录成功：主机 fin-db1"
     assert chinese.why[1].startswith("“SSH 暴力破解后登录成功”与“SSH 暴力破解”在 60 分钟内涉及相同的主机 fin-db1")

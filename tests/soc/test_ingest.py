@@ -63,7 +63,7 @@ def test_an_endless_line_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_file_that_only_begins_like_evtx_is_told(tmp_path: Path) -> None:
     (tmp_path / "f.evtx").write_bytes(b"ElfFile\x00" + b"\xff" * 100)
-    with pytest.raises(UserError, match="f.evtx"):
+    with pytest.raises(UserError, match=r"f\.evtx"):
         payloads(tmp_path / "f.evtx")
 
 
