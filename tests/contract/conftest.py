@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.warm import Server, WarmPlatform
 from tests.running import Platform
+
+MakePlatform = Callable[[Path], Platform]
 
 INVENTORY = """yunwang: 1
 regions: [{code: "230000", name: 黑龙江省, level: province}]
@@ -29,9 +32,16 @@ hosts: [{id: web1, address: 127.0.2.1, os: linux, organisation: fin}]
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_platform() -> Iterator[MakePlatform]:
+    """Makes a platform of a data folder; its calls are forked from one process that has the imports behind it."""
+    with Server() as server:
+        yield lambda data: WarmPlatform(data, server=server)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, make_platform: MakePlatform) -> Path:
     """The folder of a platform with a small inventory: two organisations, a device that nobody answers for."""
-    one = Platform(tmp_path_factory.mktemp("prepared") / "data")
+    one = make_platform(tmp_path_factory.mktemp("prepared") / "data")
     one.configure()
     file = one.data.parent / "inventory.yaml"
     file.write_text(INVENTORY, "utf-8")
@@ -56,9 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare(folder: Path) -> Iterator[Platform]:
+def bare(folder: Path, make_platform: MakePlatform) -> Iterator[Platform]:
     """A platform whose data folder holds nothing but a configuration."""
-    one = Platform(folder / "data")
+    one = make_platform(folder / "data")
     one.configure("snmp_timeout_seconds = 0.2\n")
     yield one
     one.stop()

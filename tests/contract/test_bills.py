@@ -19,6 +19,7 @@ from crypto.keystore import KeyStore
 from crypto.sm3 import sm3_hex
 from records.instants import now, parse_instant
 from records.secret import Secret
+from tests.contract.conftest import MakePlatform
 from tests.running import Platform
 
 MONTH = "2026-03"
@@ -57,9 +58,9 @@ def bundle(issued: dict[str, Any]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, make_platform: MakePlatform) -> Platform:
     """A machine without any data folder."""
-    one = Platform(tmp_path_factory.mktemp("elsewhere") / "none")
+    one = make_platform(tmp_path_factory.mktemp("elsewhere") / "none")
     one.data.parent.mkdir(exist_ok=True)
     return one
 

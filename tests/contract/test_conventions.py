@@ -130,6 +130,13 @@ def test_a_terminal_gets_a_table(bare: Platform) -> None:
     assert on_a_terminal(bare, "config", "check").split()[:2] == ["valid", "file"]
 
 
+@pytest.mark.parametrize("words", [("config", "show", "-o", "csv"), ("bill", "draft"), ("inventory", "check", "/none")])
+def test_a_cold_call_says_what_a_warm_one_does(bare: Platform, words: tuple[str, ...]) -> None:
+    cold, warm = Platform.run(bare, *words), bare.run(*words)
+
+    assert (warm.returncode, warm.stdout, warm.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+
+
 def test_an_unknown_format_is_a_usage_error_of_three_lines(bare: Platform) -> None:
     found = bare.run("config", "check", "-o", "xml")
 

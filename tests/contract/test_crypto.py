@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.conftest import MakePlatform
 from tests.running import Platform
 
 # GB/T 32905-2016 A.1 and A.2
@@ -19,9 +20,9 @@ HMAC = "8ec4d9f9e5159d52d8b7f8e8e681a62ecd2fb0cb58ba554ee56c962d0fa5daa1"
 
 
 @pytest.fixture(scope="module")
-def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+def nowhere(tmp_path_factory: pytest.TempPathFactory, make_platform: MakePlatform) -> Platform:
     """A machine without a data folder."""
-    one = Platform(tmp_path_factory.mktemp("nowhere") / "none")
+    one = make_platform(tmp_path_factory.mktemp("nowhere") / "none")
     (one.data.parent / "abc").write_text("abc")
     (one.data.parent / "long").write_text("abcd" * 16)
     (one.data.parent / "key").write_bytes(b"\x0b" * 20)

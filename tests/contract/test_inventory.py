@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contract.conftest import INVENTORY
+from tests.contract.conftest import INVENTORY, MakePlatform
 from tests.running import ROOT, Platform
 
 EXAMPLE = ROOT / "tests" / "inventory" / "contract.yaml"
@@ -132,8 +132,10 @@ def test_a_faulty_file_changes_nothing_and_exits_3(site: Platform, folder: Path)
     assert site.run("inventory", "export").stdout == before
 
 
-def test_the_first_import_sets_the_site_up_and_an_export_reads_back(tmp_path: Path) -> None:
-    one = Platform(tmp_path / "data")
+def test_the_first_import_sets_the_site_up_and_an_export_reads_back(
+    tmp_path: Path, make_platform: MakePlatform
+) -> None:
+    one = make_platform(tmp_path / "data")
     one.configure()
     made = one.json("inventory", "import", str(EXAMPLE))
     out = tmp_path / "out.yaml"

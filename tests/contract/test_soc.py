@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.conftest import MakePlatform
 from tests.running import ROOT, Platform
 
 AT = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -130,9 +131,9 @@ def test_a_file_that_cannot_be_parsed_is_stored_and_counted(site: Platform, fold
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> Platform:
+def nowhere(tmp_path: Path, make_platform: MakePlatform) -> Platform:
     """A machine without a data folder."""
-    return Platform(tmp_path / "none")
+    return make_platform(tmp_path / "none")
 
 
 def test_detect_needs_no_data_folder_and_counts_each_rule(nowhere: Platform, log: Path, tmp_path: Path) -> None:
