@@ -61,7 +61,7 @@ def ingested(site: Platform, log: Path) -> dict[str, Any]:
 
 def test_twice_the_same_file_changes_nothing(site: Platform, ingested: dict[str, Any], log: Path) -> None:
     before = site.json("soc", "alerts")
-    copy = shutil.copy(log, log.with_name("copy.log"))
+    copy = str(shutil.copy(log, log.with_name("copy.log")))
 
     assert ingested == {"received": 11, "stored": 11, "unparsed": 0, "alerts": 2}
     assert site.json("soc", "ingest", str(log), copy) == {"received": 22, "stored": 0, "unparsed": 0, "alerts": 0}
