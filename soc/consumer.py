@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +14,7 @@ from records.schemas import EVENTS
 from records.spool import Entry, Kind, Position
 from soc import incidents
 from soc.alerts import Finding, record
-from soc.correlate import DOMAIN_LATENESS_SECONDS, FILE_LATENESS_SECONDS, LATENESS_SECONDS, SECOND
+from soc.correlate import DOMAIN_LATENESS_SECONDS, FILE_LATENESS_SECONDS, LATENESS_SECONDS, SECOND, Counts
 from soc.enrich import Enricher
 from soc.event import Event
 from soc.pack import own_rules
@@ -57,16 +56,15 @@ class SocConsumer:
     def process(self, batch: Sequence[tuple[Position, Entry]], now: datetime) -> Step:
         """Judge entries of one partition, in order."""
         self._follow_inventory()
-        counts: Counter[tuple[str, str]] = Counter()
-        findings: list[Finding] = []
-        events = [self._event(position, entry, counts) for position, entry in batch]
-        for (position, entry), event in zip(batch, events, strict=True):
-            findings += self._judge(position, entry, event, counts)
+        events = [self._event(position, entry) for position, entry in batch]
+        findings = [
+            finding
+            for (position, entry), event in zip(batch, events, strict=True)
+            for finding in self._judge(position, entry, event)
+        ]
         correlator = self._detector.correlator
         correlator.forget(microseconds(now))
-        counts["dropped", "correlation_state_full"] += correlator.counts.evicted
-        correlator.counts.evicted = 0
-        counts["stored", ""] += len(events)
+        counts = self._counts(events)
         rows = event_rows(events, [entry.received_at for _, entry in batch])
         partition = batch[0][0].partition if batch else ""
         return Step(rows=[(EVENTS, rows)], apply=self._apply(partition, findings, counts, correlator.snapshot()))
@@ -75,29 +73,41 @@ class SocConsumer:
         """Nothing follows from time alone."""
         return Step()
 
+    def _counts(self, events: Sequence[Event]) -> dict[tuple[str, str], int]:
+        """What a batch adds to the counters."""
+        failed = sum(event.failed for event in events)
+        gone, self._detector.correlator.counts = self._detector.correlator.counts, Counts()
+        return {
+            ("received", ""): len(events),
+            ("parsed", ""): len(events) - failed,
+            ("unparsed", ""): failed,
+            ("stored", ""): len(events),
+            ("late", ""): gone.late,
+            ("correlation_evicted", ""): gone.evicted,
+        }
+
     def _follow_inventory(self) -> None:
         found = self._inventory()
         if found is not self._known:
             self._known, self._enricher = found, Enricher(found)
 
-    def _event(self, position: Position, entry: Entry, counts: Counter[tuple[str, str]]) -> Event:
+    def _event(self, position: Position, entry: Entry) -> Event:
         """The parsed and enriched event of an entry, with its id."""
         peer = peer_address(entry.peer)
         own = entry.kind is Kind.EVENT
         event = parse(
             Raw(payload=entry.payload, received_at=entry.received_at, format="ecs" if own else entry.format, peer=peer)
         )
-        counts["received", ""] += 1
-        counts["unparsed" if event.failed else "parsed", ""] += 1
         event.id = event.fields["event.id"] if own and not event.failed else entry_id(position, entry)
         self._enricher.enrich(event, peer)
-        event.fields["yw.parser"] = event.parser
-        event.fields["event.id"] = event.id
-        event.fields["@timestamp"] = _told(event.at)
-        event.fields["event.ingested"] = _told(entry.received_at)
+        fields = event.fields
+        fields["yw.parser"] = event.parser
+        fields["event.id"] = event.id
+        fields["@timestamp"] = _told(event.at)
+        fields["event.ingested"] = _told(entry.received_at)
         return event
 
-    def _judge(self, position: Position, entry: Entry, event: Event, counts: Counter[tuple[str, str]]) -> list[Finding]:
+    def _judge(self, position: Position, entry: Entry, event: Event) -> Sequence[Finding]:
         domain = entry.kind is Kind.EVENT
         stream = f"{position.partition}/{entry.source}" if domain else position.partition
         file = entry.source.startswith(FILE)
@@ -105,8 +115,7 @@ class SocConsumer:
         seen = microseconds(entry.received_at)
         at = min(microseconds(event.at), seen + AHEAD_SECONDS * SECOND)  # one clock ahead makes nobody else late
         late = self._detector.correlator.advance(stream, at, seen, lateness_seconds=lateness, domain=domain)
-        counts["late", ""] += late
-        return list(self._detector.judge(event, late=late))
+        return self._detector.judge(event, late=late)
 
     def _apply(
         self, partition: str, findings: Sequence[Finding], counts: Mapping[tuple[str, str], int], snapshot: bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from soc.alerts import Finding
 from soc.correlate import Correlator, Firing, Hit
@@ -13,12 +13,12 @@ from soc.sigma.engine import Engine
 from soc.sigma.rule import Head, Rule, RuleSet
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(at: datetime) -> int:
     """µs since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 class Detector:
@@ -31,13 +31,14 @@ class Detector:
         self._silent = rules.silent()
         self._wanted = self.correlator.wanted
 
-    def judge(self, event: Event, *, late: bool) -> Iterator[Finding]:
+    def judge(self, event: Event, *, late: bool) -> Sequence[Finding]:
         """Findings of one event; a late one feeds no correlation."""
         matched = self.engine.match(event.view(), event.source)
-        if matched:
-            entities = entities_of(event.fields)
-            for index in matched:
-                yield from self._follow(self.engine.rules[index], event, entities, late=late)
+        if not matched:
+            return ()
+        entities = entities_of(event.fields)
+        rules = [self.engine.rules[index] for index in matched]
+        return [finding for rule in rules for finding in self._follow(rule, event, entities, late=late)]
 
     def _follow(self, rule: Rule, event: Event, entities: dict[str, str], *, late: bool) -> Iterator[Finding]:
         name, at = rule.head.id, microseconds(event.at)

@@ -47,4 +47,4 @@ def document(event: Event) -> str:
     fields = event.fields
     if event.standalone:
         fields = {**{f"winlog.event_data.{name}": value for name, value in event.aliases.items()}, **fields}
-    return orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS, default=str).decode("utf-8", "replace")
+    return orjson.dumps(fields, default=str).decode()
