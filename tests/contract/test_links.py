@@ -175,7 +175,8 @@ def test_samples_behind_a_link(province: tuple[Platform, Agents]) -> None:
     assert all(set(row) >= {"at", "in_bps", "out_bps", "status"} for row in rows)
     assert {row["status"] for row in rows} <= STATUSES
     assert "ok" in {row["status"] for row in rows}
-    assert all((row["in_bps"] is not None) == (row["status"] == "ok") for row in rows)
+    measured = {"ok", "interpolated"}  # a poll that was missed in between leaves its mark, not a hole
+    assert all((row["in_bps"] is not None) == (row["status"] in measured) for row in rows)
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     assert platform.run("link", "show", "nowhere").returncode == 3
 
