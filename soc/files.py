@@ -56,14 +56,19 @@ def read_records(path: Path, form: str = "auto") -> Iterator[tuple[str, bytes]]:
         with closing(_open(path, head)) as stream:
             yield from _text(stream, form)
     except (OSError, EOFError, lzma.LZMAError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            "cannot read {path}: {reason}",
-            "name a log file that can be read",
-            where=str(path),
-            path=path,
-            reason=reason,
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """What to tell of a log file that cannot be read."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return UserError(
+        "cannot read {path}: {reason}",
+        "name a log file that can be read",
+        where=str(path),
+        path=path,
+        reason=reason,
+    )
 
 
 def _open(path: Path, head: bytes) -> IO[bytes]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from records.errors import UserError
 from records.spool import Entry, Kind
 from soc.consumer import FILE
-from soc.files import check_format, read_records
+from soc.files import check_format, read_records, unreadable
 from storage.spool import SpoolReader, SpoolWriter
 
 BATCH = 2000
@@ -42,14 +41,7 @@ def file_digest(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(
-            "cannot read {path}: {reason}",
-            "name a log file that can be read",
-            where=str(path),
-            path=path,
-            reason=reason,
-        ) from error
+        raise unreadable(path, error) from error
     return digest.hexdigest()
 
 
