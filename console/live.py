@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, Header, HTTPException
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -25,22 +28,27 @@ router = APIRouter(include_in_schema=False)
 
 
 class Hub:
-    """The versions of all topics, asked once for all streams; and who holds how many streams."""
+    """The versions of all topics, asked once for all streams and pages; and who holds how many streams."""
 
     def __init__(self, versions: Callable[[], Mapping[str, str]]) -> None:
         self._versions = versions
-        self._asked = 0.0
+        self._asked = float("-inf")
         self._known: Mapping[str, str] = {}
-        self._lock = asyncio.Lock()
+        self._lock = threading.Lock()
         self.streams: Counter[str] = Counter()
 
-    async def versions(self) -> Mapping[str, str]:
-        """The present versions, at most one poll interval old."""
-        async with self._lock:
+    def versions(self) -> Mapping[str, str]:
+        """Topic to a short mark of its version, at most one poll interval old: never newer than what is read next."""
+        with self._lock:
             if time.monotonic() - self._asked >= POLL_SECONDS:
-                self._known = await run_in_threadpool(self._versions)
+                asked = self._versions()
+                self._known = {topic: f"{zlib.crc32(text.encode()):08x}" for topic, text in asked.items()}
                 self._asked = time.monotonic()
             return self._known
+
+    def seen(self) -> str:
+        """The versions as one word, which a page hands to its stream so that no change between the two is missed."""
+        return urlencode(self.versions())
 
     def enter(self, user: str) -> None:
         """Count a stream; 429 beyond the cap."""
@@ -52,30 +60,38 @@ class Hub:
         self.streams[user] -= 1
 
 
-async def stream(hub: Hub, user: str, alive: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Changed topics as server-sent events, a comment as heartbeat; ends when the session is over."""
-    before, spoken, started = await hub.versions(), time.monotonic(), time.monotonic()
+async def stream(hub: Hub, user: str, alive: Callable[[], bool], seen: str = "") -> AsyncIterator[bytes]:
+    """Topics changed since ``seen`` as server-sent events, a comment as heartbeat; ends when the session is over.
+
+    Each event's id is what its reader has seen by then; a browser that comes back sends it (``Last-Event-ID``).
+    """
+    spoken = started = time.monotonic()
     try:
+        before: Mapping[str, str] = dict(parse_qsl(seen))
+        before = before or await run_in_threadpool(hub.versions)
         yield b"retry: 3000\n\n"
         while time.monotonic() - started < _LONGEST_SECONDS:
-            await asyncio.sleep(POLL_SECONDS)
-            present = await hub.versions()
+            present = await run_in_threadpool(hub.versions)
             changed = sorted(topic for topic, version in present.items() if before.get(topic) != version)
             if changed:
-                yield f"event: changed\ndata: {json.dumps(changed)}\n\n".encode()
+                yield f"id: {urlencode(present)}\nevent: changed\ndata: {json.dumps(changed)}\n\n".encode()
+                before, spoken = present, time.monotonic()
             elif time.monotonic() - spoken >= HEARTBEAT_SECONDS:
                 if not await run_in_threadpool(alive):
                     return
                 yield b": alive\n\n"
-            else:
-                continue
-            before, spoken = present, time.monotonic()
+                spoken = time.monotonic()
+            await asyncio.sleep(POLL_SECONDS)
     finally:
         hub.leave(user)
 
 
 @router.get("/events")
-async def events(visit: Annotated[Visit, Depends(visiting(None))]) -> StreamingResponse:
+async def events(
+    visit: Annotated[Visit, Depends(visiting(None))],
+    seen: str = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> StreamingResponse:
     """The stream of one tab."""
     hub: Hub = visit.request.app.state.hub
     user = visit.person.user.name
@@ -85,4 +101,5 @@ async def events(visit: Annotated[Visit, Depends(visiting(None))]) -> StreamingR
         return people.of_session(visit.request, visit.deps, visit.deps.clock()) is not None
 
     headers = {"x-accel-buffering": "no"}
-    return StreamingResponse(stream(hub, user, alive), media_type="text/event-stream", headers=headers)
+    parts = stream(hub, user, alive, last_event_id or seen)
+    return StreamingResponse(parts, media_type="text/event-stream", headers=headers)

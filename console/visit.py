@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,7 @@ class Visit:
     Attributes:
         scope: For which organisations the visitor has the capability that the page asks for, those below them included.
         at: The instant of the request.
+        seen: The versions of all topics before anything was read for a page.
     """
 
     request: Request
@@ -52,6 +53,7 @@ class Visit:
     person: Person
     scope: Scope
     at: datetime
+    seen: str = ""
 
     @cached_property
     def translate(self) -> Translator:
@@ -77,6 +79,7 @@ def frame(visit: Visit) -> Mapping[str, Any]:
     return {
         **bare_frame(request, visit.deps, visit.at),
         "person": visit.person,
+        "seen": visit.seen,
         "navigation": entries(visit.person),
         "csrf": csrf.masked(session.csrf) if session else "",
     }
@@ -115,7 +118,7 @@ def visiting(capability: Capability | None) -> Callable[[Request], Visit]:
             raise LoginRequiredError
         if person.user.must_change and request.url.path not in {PASSWORD_PAGE, "/logout"}:
             raise PasswordChangeRequiredError
-        return _allowed(request, deps, person, capability, at)
+        return replace(_allowed(request, deps, person, capability, at), seen=request.app.state.hub.seen())
 
     visit.capability = capability  # type: ignore[attr-defined]  # read by the tests that walk over all routes
     return visit

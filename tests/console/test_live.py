@@ -18,10 +18,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)
 
 
-async def first(count: int, hub: Hub, alive: Any = lambda: True) -> list[bytes]:
+async def first(count: int, hub: Hub, alive: Any = lambda: True, seen: str = "") -> list[bytes]:
     hub.enter("wang")
     found = []
-    parts = stream(hub, "wang", alive)
+    parts = stream(hub, "wang", alive, seen)
     async for part in parts:
         found.append(part)
         if len(found) == count:
@@ -40,12 +40,25 @@ def test_a_change_names_its_topics_once() -> None:
         parts = stream(hub, "wang", lambda: True)
         found = [await anext(parts)]  # what stands now is known from here on
         present.update(links="2", alerts="2")
-        while not found[-1].startswith(b"event"):
+        while b"event: changed" not in found[-1]:
             found.append(await anext(parts))
         await parts.aclose()
         return [one for one in found if not one.startswith(b":")]
 
-    assert asyncio.run(scene()) == [b"retry: 3000\n\n", b'event: changed\ndata: ["alerts", "links"]\n\n']
+    begun, told = asyncio.run(scene())
+    assert begun == b"retry: 3000\n\n"
+    assert told.endswith(b'\nevent: changed\ndata: ["alerts", "links"]\n\n')
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_change_between_page_and_stream_is_told_at_once() -> None:
+    present = {"links": "1", "alerts": "1"}
+    seen = Hub(lambda: dict(present)).seen()
+    present["links"] = "2"
+    told = asyncio.run(first(2, Hub(lambda: dict(present)), seen=seen))[-1]
+    assert told.endswith(b'event: changed\ndata: ["links"]\n\n')
+    back = told.partition(b"\n")[0].removeprefix(b"id: ").decode()  # what a browser that comes back sends
+    assert asyncio.run(first(2, Hub(lambda: dict(present)), seen=back))[-1] == b": alive\n\n"
 
 
 @pytest.mark.usefixtures("quick")
@@ -85,7 +98,7 @@ def test_the_database_is_asked_once_for_all_streams(monkeypatch: pytest.MonkeyPa
 
     async def scene() -> None:
         hub = Hub(versions)
-        await asyncio.gather(*(hub.versions() for _ in range(50)))
+        await asyncio.gather(*(asyncio.to_thread(hub.versions) for _ in range(50)))
 
     asyncio.run(scene())
     assert asked == 1
