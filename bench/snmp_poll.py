@@ -41,7 +41,7 @@ from records.secret import Secret
 from storage.embedded import EmbeddedStore
 from storage.spool import SpoolReader, SpoolWriter
 from storage.state import metadata, open_state, writing
-from tests.lab.provinces import free_port, many_devices
+from tests.provinces import free_port, many_devices
 
 EPOCH = "2026-11-22T03:00:00Z"
 PEER_DEVICES = 20  # pysnmp saturates and loses late answers with more at once

@@ -25,6 +25,19 @@ class _Values(dict[str, object]):
         return f"{{{name}}}"
 
 
+def filled(template: str, values: Mapping[str, object], translate: Translate = untranslated) -> str:
+    """A template in the reader's language with its values.
+
+    A value that is a sentence, such as the reason that the system gave, is translated too; names and paths are data.
+    """
+    return translate(template).format_map(_Values({name: _told(value, translate) for name, value in values.items()}))
+
+
+def _told(value: object, translate: Translate) -> object:
+    text = str(value) if isinstance(value, Exception) else value
+    return translate(text) if isinstance(text, str) and " " in text else value
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with an input.
@@ -43,11 +56,11 @@ class Problem:
 
     def text(self, translate: Translate = untranslated) -> str:
         """The fault in the reader's language."""
-        return translate(self.what).format_map(_Values(self.values))
+        return filled(self.what, self.values, translate)
 
     def advice(self, translate: Translate = untranslated) -> str:
         """The next step in the reader's language."""
-        return translate(self.next_step).format_map(_Values(self.values))
+        return filled(self.next_step, self.values, translate)
 
     def as_json(self, translate: Translate = untranslated) -> dict[str, str]:
         """The shape of CONTRACT §8: ``{"where", "what", "next"}``."""

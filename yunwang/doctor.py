@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from records.errors import Problem
+from yunwang.language import translate
 from yunwang.place import Place
-from yunwang.supervisor import holder, running
+from yunwang.supervisor import holder, running, warnings
 
 OURS = frozenset(
     {
@@ -27,8 +28,10 @@ CLOCK_FLOOR = 1_760_000_000  # October 2025: before this release, so a clock tha
 Finding = dict[str, str]
 
 
-def _finding(check: str, state: str, what: str, advice: str = "") -> Finding:
-    return {"check": check, "state": state, "what": what, "next": advice}
+def _finding(check: str, state: str, what: str, advice: str = "", /, **values: object) -> Finding:
+    """One line of the report; both templates are told in the reader's language."""
+    told = Problem(what, advice, "", values)
+    return {"check": check, "state": state, "what": told.text(translate), "next": told.advice(translate)}
 
 
 def foreign_owners(owners: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
@@ -48,15 +51,15 @@ def examine(place: Place) -> list[Finding]:
 
 
 def _python(_place: Place) -> Iterator[Finding]:
-    version = sys.version.split()[0]
-    yield _finding("python", "ok", f"Python {version}")
+    yield _finding("python", "ok", "Python {version}", version=sys.version.split()[0])
 
 
 def _names(_place: Place) -> Iterator[Finding]:
     foreign = foreign_owners(importlib.metadata.packages_distributions())
     for name, distribution in foreign:
-        what = f"'{distribution}' installed a package named '{name}', which is ours"
-        yield _finding("names", "fail", what, "give Yunwang a virtual environment of its own")
+        what = "'{distribution}' installed a package named '{name}', which is ours"
+        advice = "give Yunwang a virtual environment of its own"
+        yield _finding("names", "fail", what, advice, distribution=distribution, name=name)
     if not foreign:
         yield _finding("names", "ok", "no foreign package owns one of our names")
 
@@ -65,18 +68,18 @@ def _crypto(_place: Place) -> Iterator[Finding]:
     from crypto.selftest import run  # noqa: PLC0415 - loads libcrypto
 
     for row in run():
-        yield _finding("crypto", "ok", f"{row.name} {row.library} {row.version} {row.file}".strip())
+        text = f"{row.name} {row.library} {row.version} {row.file}".strip()
+        yield _finding("crypto", "ok", "{library}", library=text)
 
 
 def _folder(place: Place) -> Iterator[Finding]:
-    root = place.root if place.root.exists() else place.data.parent
+    root = next(one for one in (place.root, *place.root.parents) if one.exists())
     if not os.access(root, os.W_OK):
-        yield _finding(
-            "data", "fail", f"{root} is not writable", "mend its permissions, or choose another with --data DIR"
-        )
+        advice = "mend its permissions, or choose another with --data DIR"
+        yield _finding("data", "fail", "{folder} is not writable", advice, folder=root)
     free = shutil.disk_usage(root).free
-    state = "ok" if free > LEAST_FREE else "warn"
-    yield _finding("disk", state, f"{free // 2**20} MiB free in {root}", "" if state == "ok" else "free at least 2 GiB")
+    state, advice = ("ok", "") if free > LEAST_FREE else ("warn", "free at least 2 GiB")
+    yield _finding("disk", state, "{free} MiB free in {folder}", advice, free=free // 2**20, folder=root)
 
 
 def _keys(place: Place) -> Iterator[Finding]:
@@ -84,47 +87,33 @@ def _keys(place: Place) -> Iterator[Finding]:
         return
     loose = [one for one in (place.keys, *place.keys.iterdir()) if one.stat().st_mode & 0o077]
     for one in loose:
-        yield _finding("keys", "fail", f"{one} can be read by others", f"chmod go= {one}")
+        yield _finding("keys", "fail", "{path} can be read by others", "run `chmod go= {path}`", path=one)
     if not loose:
         yield _finding("keys", "ok", "keystore is readable by its owner only")
 
 
 def _clock(_place: Place) -> Iterator[Finding]:
-    sound = time.time() > CLOCK_FLOOR
-    yield _finding(
-        "clock",
-        "ok" if sound else "fail",
-        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "" if sound else "set the clock",
-    )
+    state, advice = ("ok", "") if time.time() > CLOCK_FLOOR else ("fail", "set the clock")
+    yield _finding("clock", state, "{time}", advice, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
 
 def _listeners(place: Place) -> Iterator[Finding]:
     if holder(place) is None:
-        yield _finding("processes", "warn", "`yw up` is not running on this folder", "start it: yw up")
+        yield _finding("processes", "warn", "`yw up` is not running on this folder", "start it: `yw up`")
         return
-    found: dict[str, Any] = running(place)
-    for row in found.get("processes", []):
-        state = "ok" if row["state"] in {"running", "done"} else "fail"
-        yield _finding(
-            "processes",
-            state,
-            f"{row['name']} {row['state']}",
-            "" if state == "ok" else f"read {place.run / row['name']}.log",
-        )
-    for warning in found.get("warnings", []):
-        yield _finding("listeners", "warn", warning["what"], warning["next"])
+    for row in running(place).get("processes", []):
+        state, advice = ("ok", "") if row["state"] in {"running", "done"} else ("fail", "read {log}")
+        log = place.run / f"{row['name']}.log"
+        yield _finding("processes", state, "{name} {state}", advice, name=row["name"], state=row["state"], log=log)
+    for warning in warnings(place):
+        yield _finding("listeners", "warn", warning.what, warning.next_step, **warning.values)
 
 
 def _font(_place: Place) -> Iterator[Finding]:
     spec = importlib.util.find_spec("documents")
     fonts = list((Path(spec.origin).parent / "fonts").glob("*.ttf")) if spec and spec.origin else []
-    yield _finding(
-        "fonts",
-        "ok" if fonts else "fail",
-        f"{len(fonts)} Chinese fonts for PDF",
-        "" if fonts else "install Yunwang again",
-    )
+    state, advice = ("ok", "") if fonts else ("fail", "install Yunwang again")
+    yield _finding("fonts", state, "{count} Chinese fonts for PDF", advice, count=len(fonts))
 
 
 CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gettext
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+from records.errors import filled
+
 LOCALES = Path(__file__).parent / "locale"
+CHINESE, ENGLISH = "zh_CN", "en"
 
 
 def wanted() -> str:
@@ -15,8 +18,8 @@ def wanted() -> str:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:
-            return "zh_CN" if value.lower().startswith("zh") else "en"
-    return "en"
+            return CHINESE if value.lower().startswith("zh") else ENGLISH
+    return ENGLISH
 
 
 @cache
@@ -26,4 +29,23 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 def translate(template: str) -> str:
     """The template in the reader's language; English where no translation is needed."""
-    return _catalogue(wanted()).gettext(template) if template else ""
+    return translate_into(wanted(), template)
+
+
+def translate_into(language: str, template: str) -> str:
+    """The template in one language; a sentence of a library or of the system is recognised too.
+
+    Args:
+        language: ``zh``, ``zh_CN``, ``zh-CN``; anything else is English, which stays as it stands.
+        template: A template of ours, or a whole sentence of theirs.
+    """
+    if not template or not language.startswith("zh"):
+        return template
+    told: str = _catalogue(CHINESE).gettext(template)
+    if told == template:
+        from yunwang.foreign import recognise  # noqa: PLC0415 - few sentences are not ours
+
+        found = recognise(template)
+        if found:
+            return filled(found[0], found[1], partial(translate_into, language))
+    return told

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from records.errors import UserError
 from records.secret import Secret
+from yunwang.language import translate
 from yunwang.place import Place
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def passphrase(place: Place) -> Secret:
     if place.demo:
         return _made_for_demo(place.root / "passphrase")
     if sys.stdin.isatty():
-        return Secret(getpass.getpass("passphrase of the keystore: "))
+        return Secret(getpass.getpass(translate("passphrase of the keystore: ")))
     raise UserError(
         "the keystore's passphrase is not known",
         "put it into a file of mode 0600 and name that in YW_PASSPHRASE_FILE",

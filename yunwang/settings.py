@@ -12,7 +12,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from records.errors import Problem, UserError
+from records.validation import problem_of
 
+PART_OF_AN_HOUR, SIX_MONTHS = TEMPLATES = (
+    "it must divide an hour: 3600, 1800, 900, 600, 300, 120, 60 …",
+    "at least 180, for the law asks for six months",
+)
 _ENVIRONMENT = re.compile(r"YW_([A-Z_]+?)__([A-Z_]+)")
 
 
@@ -34,7 +39,7 @@ class Collect(_Section):
     @classmethod
     def _part_of_an_hour(cls, seconds: int) -> int:
         if 3600 % seconds:
-            raise ValueError("usage_window_seconds must divide an hour: 3600, 1800, 900, 600, 300, 120, 60 ...")
+            raise ValueError(PART_OF_AN_HOUR)
         return seconds
 
 
@@ -91,7 +96,7 @@ class Retention(_Section):
     @classmethod
     def _floor(cls, days: int) -> int:
         if days < 180:  # noqa: PLR2004 - the floor itself
-            raise ValueError("log_days must be at least 180: the law asks for six months")
+            raise ValueError(SIX_MONTHS)
         return days
 
 
@@ -203,12 +208,9 @@ def _line(text: str, section: str, key: str) -> int:
 
 def _problem(error: Any, text: str, file: Path) -> Problem:
     place = [str(part) for part in error["loc"]]
-    name = ".".join(place)
     where = f"{file}:{_line(text, place[0], place[1] if len(place) > 1 else '')}"
     if error["type"] == "extra_forbidden":
         section = Settings.model_fields.get(place[0])
         known = Settings.model_fields if len(place) == 1 else section.annotation.model_fields  # type: ignore[union-attr]  # a section's class
-        values = {"key": name, "known": ", ".join(known)}
-        return Problem("unknown key '{key}'", "known here: {known}", where, values)
-    values = {"key": name, "reason": error["msg"].removeprefix("Value error, ")}
-    return Problem("'{key}': {reason}", "correct the value", where, values)
+        return problem_of(error, where, next_step="known here: {known}", known=", ".join(known))
+    return problem_of(error, where)

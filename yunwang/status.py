@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from records.instants import now
+from yunwang.language import translate
 from yunwang.place import Place
-from yunwang.supervisor import holder, running
+from yunwang.supervisor import holder, running, warnings
 from yunwang.wiring import Site
 
 
@@ -26,7 +27,7 @@ def status(site: Site) -> dict[str, Any]:
         "lag_seconds": _lag_seconds(site),
         "store": {"kind": site.settings.store.kind, "state": "ok" if _writable(place) else "read-only"},
         "disk_free_bytes": shutil.disk_usage(place.root).free,
-        "warnings": running(place).get("warnings", []),
+        "warnings": [one.as_json(translate) for one in warnings(place)],
         "demo": place.demo,
     }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from records.errors import UserError
+from records.errors import Problem, UserError
 from records.instants import format_instant, now
 from yunwang import sockets
 from yunwang.children import Child, Recipe
@@ -43,7 +43,7 @@ class Supervisor:
     place: Place
     children: list[Child]
     url: str
-    warnings: list[dict[str, str]]
+    warnings: list[Problem]
     sockets: dict[str, socket.socket]
     stopping: bool = False
     since: str = field(default_factory=lambda: format_instant(now()))
@@ -93,7 +93,20 @@ class Supervisor:
     def _write(self) -> None:
         rows = [{"name": "supervisor", "pid": os.getpid(), "state": "running", "since": self.since, "restarts": 0}]
         rows += [child.row() for child in self.children]
-        write_json(self.place.run / "processes.json", {"url": self.url, "processes": rows, "warnings": self.warnings})
+        found = {"url": self.url, "processes": rows, "warnings": [_kept(one) for one in self.warnings]}
+        write_json(self.place.run / "processes.json", found)
+
+
+def _kept(problem: Problem) -> dict[str, Any]:
+    """A problem with its templates: who reads it may have another language than who wrote it."""
+    values = {name: str(value) for name, value in problem.values.items()}
+    return {"what": problem.what, "next": problem.next_step, "where": problem.where, "values": values}
+
+
+def warnings(place: Place) -> list[Problem]:
+    """What did not stop the start of the ``up`` that was last here."""
+    rows = running(place).get("warnings", [])
+    return [Problem(one["what"], one["next"], one["where"], one["values"]) for one in rows]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -158,7 +171,7 @@ def running(place: Place) -> dict[str, Any]:
 
 def open_sockets(
     settings: Settings, port: int | None, *, anywhere: bool
-) -> tuple[dict[str, socket.socket], list[dict[str, str]]]:
+) -> tuple[dict[str, socket.socket], list[Problem]]:
     """The console's socket, which must open, and the listeners', which may fail with a warning (CONTRACT §8, Links).
 
     Args:
@@ -169,7 +182,7 @@ def open_sockets(
     host, _ = sockets.split_address(settings.console.listen, "console.listen")
     address = settings.console.listen if port is None else f"{host}:{port}"
     opened = {"console": sockets.listen("tcp", address, "--port" if port is not None else "console.listen")}
-    warnings: list[dict[str, str]] = []
+    faults: list[Problem] = []
     for name, kind in (("syslog_udp", "udp"), ("syslog_tcp", "tcp")):
         wanted = getattr(settings.collect, name)
         if not wanted:
@@ -177,15 +190,15 @@ def open_sockets(
         try:
             opened[name] = sockets.listen(kind, wanted, f"collect.{name}")
         except UserError as error:
-            warnings += [problem.as_json() for problem in error.problems]
+            faults += error.problems
             if anywhere:
                 opened[name] = sockets.listen(kind, f"{sockets.split_address(wanted, name)[0]}:0", f"collect.{name}")
-    return opened, warnings
+    return opened, faults
 
 
 def build(place: Place, settings: Settings, port: int | None, config: Path | None, more: MoreRecipes) -> Supervisor:
     """Sockets and children of one folder; nothing runs yet."""
-    opened, warnings = open_sockets(settings, port, anywhere=place.demo)
+    opened, faults = open_sockets(settings, port, anywhere=place.demo)
     numbers = {name: one.fileno() for name, one in opened.items()}
     for one in opened.values():
         one.set_inheritable(True)
@@ -204,4 +217,4 @@ def build(place: Place, settings: Settings, port: int | None, config: Path | Non
     ]
     children = [Child(one, place.run / f"{one.name}.log") for one in recipes]
     url = sockets.url_of(opened["console"], tls=bool(settings.console.tls_certificate))
-    return Supervisor(place, children, url, warnings, opened)
+    return Supervisor(place, children, url, faults, opened)

@@ -128,8 +128,7 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
     """The site that a call acts on; UserError if there is nothing yet and there must be."""
     chosen = call or current()
     place = chosen.place(demo=demo)
-    base = DEMO_DEFAULTS if place.demo else None
-    settings = load(chosen.config or place.config, required=chosen.config is not None, base=base)
+    settings = settings_of(chosen, place)
     _order_providers(settings)
     if must_exist and not place.ca.exists():
         raise UserError(
@@ -139,6 +138,12 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
             folder=place.root,
         )
     return Site(place, settings)
+
+
+def settings_of(call: Call, place: Place) -> Settings:
+    """The settings in force for a place: ``--config``, else the data folder's; the demo has defaults of its own."""
+    base = DEMO_DEFAULTS if place.demo else None
+    return load(call.config or place.config, required=call.config is not None, base=base)
 
 
 def _order_providers(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from lab.simulator.faults import Faults
 from lab.simulator.snmp import SnmpResponder
 from lab.traffic import Traffic
 from records.secret import Secret
-from tests.lab.provinces import free_port, small_province
+from tests.provinces import free_port, small_province
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 QUICK = Timing(interval=6.0, timeout=0.25, retries=2, first=2.0)

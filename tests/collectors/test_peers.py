@@ -31,7 +31,7 @@ from lab.simulator.snmp import SnmpResponder
 from lab.traffic import Traffic
 from records.secret import Secret
 from tests.collectors.test_syslog import Listening
-from tests.lab.provinces import free_port, small_province
+from tests.provinces import free_port, small_province
 
 SECRETS = {"secret:ro": "public", "secret:auth": "authentic-pass", "secret:priv": "private-pass-1"}
 V2C = Snmp(version="2c", community="secret:ro")

@@ -12,7 +12,7 @@ from collectors.snmp.port import Reason, SnmpFailure
 from lab.simulator.faults import Faults
 from lab.story import Cut
 from tests.collectors.polling import EPOCH, QUICK, Bench, play
-from tests.lab.provinces import many_devices
+from tests.provinces import many_devices
 
 AT = EPOCH.timestamp()
 NORTH = ("ge0/0/1", "ge0/0/2", "ge0/0/9")

@@ -19,7 +19,7 @@ from records.schemas import READINGS
 from records.secret import Secret
 from records.spool import Kind
 from tests.collectors.polling import bench
-from tests.lab.provinces import many_devices, small_province, without
+from tests.provinces import many_devices, small_province, without
 
 QUICK = Timing(interval=0.5, timeout=0.2, retries=0, first=0.2)
 

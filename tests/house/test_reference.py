@@ -16,6 +16,12 @@ PAGE = ROOT / "docs" / "reference" / "commands.md"
 NAMES = [*tree.COMMANDS, *tree.GROUPS]
 
 
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is English, whatever language the developer reads."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
 def commands(name: str, command: click.Command, above: click.Context | None = None) -> Iterator[tuple[str, str]]:
     context = click.Context(
         command, info_name=f"yw {name}" if above is None else name, parent=above, terminal_width=100

@@ -23,7 +23,7 @@ from lab.story import tell
 from soc.parse.raw import Raw
 from soc.parse.syslog import parse_syslog
 from tests.collectors.test_syslog import Listen, Listening, open_socket
-from tests.lab.provinces import free_port, small_province
+from tests.provinces import free_port, small_province
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent.parent

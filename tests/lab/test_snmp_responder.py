@@ -22,7 +22,7 @@ from lab.simulator.agent import SimulatedAgent
 from lab.simulator.faults import Faults
 from lab.simulator.snmp import SnmpResponder
 from lab.traffic import Traffic
-from tests.lab.provinces import free_port, small_province
+from tests.provinces import free_port, small_province
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC).timestamp()
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"

@@ -11,7 +11,7 @@ from lab.province import FILE
 from lab.simulator.logs import story_lines
 from lab.story import tell
 from lab.traffic import Traffic
-from tests.lab.provinces import small_province
+from tests.provinces import small_province
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from lab.flow import DAY, ORIGIN, SECOND, SHORT, Flow, mix, mix_many
 from lab.shape import FULL, week
 from lab.story import Cut
 from lab.traffic import Traffic
-from tests.lab.provinces import small_province
+from tests.provinces import small_province
 
 EPOCH = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 CUT = Cut(link="north-1", start=EPOCH + timedelta(seconds=60))

@@ -11,26 +11,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from inventory.model import (
-    Device,
-    End,
-    Group,
-    GroupMode,
-    Host,
-    Inventory,
-    Link,
-    Organisation,
-    Region,
-    RegionLevel,
-    Role,
-    Site,
-    Tenant,
-    Tier,
-)
+from inventory.model import Inventory
 from soc.sigma.load import load_rules, parse_rules
 from soc.sigma.rule import RuleSet
 from storage.migrate import migrate
 from storage.state import open_state
+from tests.provinces import two_routers
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 MakeRules = Callable[[str], RuleSet]
@@ -64,37 +50,7 @@ def engine(tmp_path: Path, empty_state: Path) -> Iterator[sa.Engine]:
 @pytest.fixture(scope="session")
 def inventory() -> Inventory:
     """One organisation with a host, a tenant, and a site behind two links."""
-    return Inventory(
-        regions=(Region(code="230000", name="黑龙江省", level=RegionLevel.PROVINCE),),
-        organisations=(Organisation(id="hlj-finance", name="省财政厅", region="230000"),),
-        devices=tuple(
-            Device(
-                id=name,
-                name=name,
-                region="230000",
-                role=Role.CORE,
-                vendor="huawei",
-                platform="huawei_vrp",
-                address=address,
-            )
-            for name, address in (("pe1", "127.0.1.1"), ("pe2", "127.0.1.2"))
-        ),
-        groups=(Group(id="g1", name="g1", mode=GroupMode.LOAD_BALANCE),),
-        links=(
-            Link(
-                id="l1",
-                tier=Tier.METRO,
-                contract_bps=10**9,
-                group="g1",
-                a=End(device="pe1", interface="x1"),
-                b=End(device="pe2", interface="x1"),
-            ),
-            Link(id="l2", tier=Tier.METRO, contract_bps=10**9, group="g1", a=End(device="pe1", interface="x2")),
-        ),
-        tenants=(Tenant(id="fin-core", cloud="c", project="p", organisation="hlj-finance"),),
-        hosts=(Host(id="fin-db1", address="127.0.2.1", os="linux", organisation="hlj-finance"),),
-        sites=(Site(id="s1", organisation="hlj-finance", region="230000", group="g1"),),
-    )
+    return two_routers()
 
 
 def _shared(name: str) -> Path:

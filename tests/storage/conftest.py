@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,8 +15,7 @@ from storage.migrate import migrate
 from storage.port import RecordStore
 from storage.spool import SpoolReader, SpoolWriter
 from storage.state import open_state
-
-NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
+from tests.storage.spooled import MEMORY, NOON
 
 RECORD_STORES: dict[str, Callable[[Path, bool], RecordStore]] = {
     "embedded": lambda folder, writer: EmbeddedStore(folder, writer=writer),
@@ -47,7 +44,7 @@ def store(open_store: Callable[..., RecordStore]) -> RecordStore:
 @pytest.fixture
 def spool() -> Iterator[Path]:
     """A spool in memory where the system has such a folder: hundreds of cases with an fsync each."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder) / "spool"
 
 

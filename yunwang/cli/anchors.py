@@ -8,8 +8,7 @@ from pathlib import Path
 from crypto.x509 import Certificate, load_certificates
 from records.errors import UserError
 from yunwang.cli.call import current
-from yunwang.place import Place, data_folder, is_site
-from yunwang.settings import load
+from yunwang.wiring import settings_of
 
 
 def find_anchors(option: Path | None) -> tuple[Certificate, ...]:
@@ -17,13 +16,11 @@ def find_anchors(option: Path | None) -> tuple[Certificate, ...]:
     named = option or (Path(os.environ["YW_CA"]) if os.environ.get("YW_CA") else None)
     if named is not None:
         return load_certificates(read_file(named))
-    folder = data_folder(current().data)
-    place = Place(folder, demo=not is_site(folder))
-    configured = load(current().config or place.config, required=current().config is not None).crypto.ca
+    place = current().place(tell=False)  # an artefact is verified alike with or without a site
+    configured = settings_of(current(), place).crypto.ca
     if configured:
         return load_certificates(read_file(Path(configured)))
-    own = place.ca
-    return load_certificates(read_file(own)) if own.exists() else ()
+    return load_certificates(read_file(place.ca)) if place.ca.exists() else ()
 
 
 def read_file(path: Path) -> bytes:

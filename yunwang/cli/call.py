@@ -29,12 +29,12 @@ class Call:
     config: Path | None = None
     output: Format = "json"
 
-    def place(self, *, demo: bool | None = None) -> Place:
-        """The folder to act on; while no site is set up that is the demo, said on stderr."""
+    def place(self, *, demo: bool | None = None, tell: bool = True) -> Place:
+        """The folder to act on; while no site is set up that is the demo, said on stderr unless ``tell`` is false."""
         folder = data_folder(self.data)
         told = {"1": True, "0": False}.get(os.environ.get("YW_DEMO", "")) if demo is None else demo
         chosen = not is_site(folder) if told is None else told
-        if chosen and told is None:
+        if tell and chosen and told is None:
             _tell_demo(folder)
         return Place(folder, chosen)
 

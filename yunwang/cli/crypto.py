@@ -20,6 +20,7 @@ from records.secret import Secret
 from yunwang.cli.anchors import read_file
 from yunwang.cli.crypto_certificates import cert, cms
 from yunwang.cli.output import emit, show_error
+from yunwang.language import translate
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 app.add_typer(cert, name="cert", help="show and verify certificates")
@@ -155,7 +156,7 @@ def read_passphrase(file: Path | None) -> Secret | None:
     named = file or (Path(os.environ["YW_PASSPHRASE_FILE"]) if os.environ.get("YW_PASSPHRASE_FILE") else None)
     if named is not None:
         return Secret(read_file(named).decode("utf-8", "surrogateescape").removesuffix("\n"))
-    return Secret(getpass.getpass("passphrase: ")) if sys.stdin.isatty() else None
+    return Secret(getpass.getpass(translate("passphrase: "))) if sys.stdin.isatty() else None
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

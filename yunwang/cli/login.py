@@ -16,6 +16,7 @@ from records.errors import UsageError, UserError
 from records.instants import now
 from yunwang.acting import login_file
 from yunwang.cli.output import emit
+from yunwang.language import translate
 from yunwang.wiring import open_site
 
 LIFETIME = timedelta(hours=8)
@@ -37,7 +38,7 @@ def command(
 
 
 def _password() -> str:
-    return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().removesuffix("\n")
+    return getpass.getpass(translate("password: ")) if sys.stdin.isatty() else sys.stdin.readline().removesuffix("\n")
 
 
 def _log_in(name: str, password: str) -> object:

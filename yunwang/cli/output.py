@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from records.errors import UserError
+from records.errors import Problem, UserError, filled
 from records.instants import format_instant
 from yunwang.cli.call import current
 from yunwang.language import translate
@@ -89,7 +89,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> N
 
 def note(template: str, **values: object) -> None:
     """A remark for the person, on stderr."""
-    sys.stderr.write(translate(template).format_map(values) + "\n")
+    sys.stderr.write(filled(template, values, translate) + "\n")
 
 
 def show_error(error: UserError) -> None:
@@ -98,3 +98,13 @@ def show_error(error: UserError) -> None:
         sys.stderr.write(
             f"error: {problem.text(translate)}\nwhere: {problem.where or '-'}\nnext: {problem.advice(translate)}\n"
         )
+
+
+def show_warning(problem: Problem) -> None:
+    """One line on stderr for what stops nothing."""
+    note(
+        "warning: {what} ({where}); {next}",
+        what=problem.text(translate),
+        where=problem.where or "-",
+        next=problem.advice(translate),
+    )

@@ -12,6 +12,7 @@ from records.errors import UsageError
 from records.instants import now
 from records.secret import Secret
 from yunwang.cli.output import emit
+from yunwang.language import translate
 from yunwang.wiring import Site, open_site
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
@@ -32,7 +33,7 @@ def set_(name: str, dry_run: DryRun = False) -> None:
 
 
 def _read_value() -> Secret:
-    text = getpass.getpass("value: ") if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
+    text = getpass.getpass(translate("value: ")) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
     if not text:
         raise UsageError("the secret is empty", "type it at the prompt, or pipe it in", where="stdin")
     return Secret(text)

@@ -14,8 +14,8 @@ import typer
 from records.errors import UsageError
 from yunwang.cli.output import emit, note, plain
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 app.add_typer(rules, name="rules", help="check and test Sigma rules")
 
 Files = Annotated[list[Path], typer.Argument(help="log files: EVTX, JSON lines, syslog lines; also gz, xz, bz2")]

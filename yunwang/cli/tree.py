@@ -11,6 +11,8 @@ from typer._click import exceptions
 from typer.exceptions import Abort
 
 from records.errors import UsageError
+from yunwang.cli.help import localise
+from yunwang.language import translate
 
 HELP = "Yunwang: links, cloud bills, security. Global: --data DIR, --config FILE, -o table|json|csv|ndjson"
 INTERRUPTED = 130
@@ -52,15 +54,17 @@ class LazyGroup(core.TyperGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in COMMANDS and cmd_name not in GROUPS:
             return None
-        command: click.Command = _load(cmd_name)
+        command: click.Command = localise(load(cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()] + list(GROUPS.items()))
+        with formatter.section(translate("Commands")):
+            lines = {name: line for name, (_, line) in COMMANDS.items()} | GROUPS
+            formatter.write_dl([(name, translate(line)) for name, line in lines.items()])
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """One command or group with all its members, in English."""
     from typer.main import get_command  # noqa: PLC0415 - not for --help
 
     module = importlib.import_module(f"yunwang.cli.{COMMANDS[name][0] if name in COMMANDS else name}")
@@ -80,16 +84,16 @@ def _single(function: Any) -> Any:
 
 def run(arguments: list[str]) -> int:
     """Run the command; its return value, or the code it exits with, is the exit code."""
-    group = LazyGroup(name="yw", help=HELP, rich_markup_mode=None, no_args_is_help=True)
+    group: Any = localise(LazyGroup(name="yw", help=HELP, rich_markup_mode=None, no_args_is_help=True))
     try:
         result = group.main(arguments, prog_name="yw", standalone_mode=False)
     except exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return UsageError.exit_code
     except exceptions.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "yw"
-        reason = error.format_message()
-        raise UsageError("{reason}", "{command} --help", where=command, reason=reason, command=command) from error
+        from yunwang.cli.usage import told  # noqa: PLC0415 - only for a wrong command line
+
+        raise told(error, group, arguments) from error
     except Abort:
         return INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -13,8 +13,7 @@ import typer
 from records.errors import UserError
 from yunwang import supervisor
 from yunwang.cli.call import current
-from yunwang.cli.output import note, show_error
-from yunwang.place import data_folder, is_site
+from yunwang.cli.output import note, show_error, show_warning
 from yunwang.wiring import Site, open_site
 
 DETACH_SECONDS = 170.0
@@ -28,7 +27,7 @@ def command(
     detach: bool = typer.Option(False, "--detach", help="go to the background once the console answers"),
 ) -> None:
     """Run collectors, worker and console until SIGINT or SIGTERM."""
-    chosen = demo if demo is not None else not is_site(data_folder(current().data))
+    chosen = current().place(demo=demo, tell=False).demo
     site = open_site(demo=chosen, must_exist=False)
     if not chosen and not site.place.ca.exists():
         raise UserError(
@@ -48,7 +47,7 @@ def _in_foreground(site: Site, port: int | None) -> None:
         more = _demo(site) if site.place.demo else lambda _: ()
         parent = supervisor.build(site.place, site.settings, port, current().config, more)
         for warning in parent.warnings:
-            sys.stderr.write(f"warning: {warning['what']} ({warning['where']}); {warning['next']}\n")
+            show_warning(warning)
         _announce_first_password(site)
         parent.run(lambda url: _say_ready(url, site))
     finally:

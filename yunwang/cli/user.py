@@ -14,6 +14,7 @@ from access.roles import Capability, Role
 from records.errors import RefusedError, UsageError, UserError
 from records.instants import now
 from yunwang.cli.output import emit
+from yunwang.language import translate
 from yunwang.wiring import Site, open_site
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def read_password() -> str:
     """From a prompt, asked twice, or from stdin."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().removesuffix("\n")
-    password = getpass.getpass("password: ")
-    if getpass.getpass("again: ") != password:
+    password = getpass.getpass(translate("password: "))
+    if getpass.getpass(translate("again: ")) != password:
         raise UsageError("the two passwords differ", "type the same one twice", where="password")
     return password
 

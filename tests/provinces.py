@@ -1,4 +1,4 @@
-"""A province of seven devices, for tests of the lab and of the collectors."""
+"""Provinces for tests: seven devices for lab and collectors, two routers for soc, as many as one likes for speed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,11 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
         return opened.getsockname()[1]
 
 
-def device(name: str, address: str, port: int, vendor: str = "huawei", **more) -> Device:
-    snmp = Snmp(version="2c", port=port, community="secret:ro")
-    role = more.pop("role", Role.ACCESS)
-    return Device(
-        id=name, name=name, region="230100", role=role, vendor=vendor, platform="huawei_vrp", address=address, snmp=snmp
-    )
+def device(name: str, address: str, port: int | None, vendor: str = "huawei", **more) -> Device:
+    """One device; without a port it does not speak SNMP."""
+    snmp = Snmp(version="2c", port=port, community="secret:ro") if port else None
+    fields = {"region": "230100", "role": Role.ACCESS} | more
+    return Device(id=name, name=name, vendor=vendor, platform="huawei_vrp", address=address, snmp=snmp, **fields)
 
 
 def link(name: str, group: str | None, tier: Tier, bps: int, a: str, b: str | None) -> Link:
@@ -80,6 +79,27 @@ def small_province(port: int = 1161) -> Inventory:
         hosts=(Host(id="tax-db1", address="127.9.9.1", os="linux", organisation="tax"),),
         tenants=(Tenant(id="tax-core", cloud="prov-cloud", project="tax", organisation="tax"),),
         sites=(Site(id="tax-north", organisation="tax", region="230100", group="g-north"),),
+    )
+
+
+def two_routers() -> Inventory:
+    """One organisation with a host, a tenant, and a site behind two links; nobody is polled."""
+    region = "230000"
+    return Inventory(
+        regions=(Region(code=region, name="黑龙江省", level=RegionLevel.PROVINCE),),
+        organisations=(Organisation(id="hlj-finance", name="省财政厅", region=region),),
+        devices=(
+            device("pe1", "127.0.1.1", None, role=Role.CORE, region=region),
+            device("pe2", "127.0.1.2", None, role=Role.CORE, region=region),
+        ),
+        groups=(Group(id="g1", name="g1", mode=GroupMode.LOAD_BALANCE),),
+        links=(
+            link("l1", "g1", Tier.METRO, 10**9, "pe1:x1", "pe2:x1"),
+            link("l2", "g1", Tier.METRO, 10**9, "pe1:x2", None),
+        ),
+        tenants=(Tenant(id="fin-core", cloud="c", project="p", organisation="hlj-finance"),),
+        hosts=(Host(id="fin-db1", address="127.0.2.1", os="linux", organisation="hlj-finance"),),
+        sites=(Site(id="s1", organisation="hlj-finance", region=region, group="g1"),),
     )
 
 
