@@ -16,6 +16,11 @@ from inventory.model import Inventory
 from records.instants import now
 
 
+def english(_language: str, message: str) -> str:
+    """Errors as they stand in the code."""
+    return message
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConsoleDeps:
     """Everything that a request may need.
@@ -26,6 +31,7 @@ class ConsoleDeps:
         views: Read functions of the domain packages.
         status: Processes and counters, the shape of ``yw status``.
         versions: Topic (``links``, ``alerts``, …) to a text that changes when its data do; asked every two seconds.
+        messages: (language, message) to its text in that language, for errors that the console itself cannot translate.
         ready: Named checks of what the console needs, for ``/readyz``.
         demo: Whether the data are the demo's; every page says so.
         secure: Whether browsers come by TLS, directly or through the proxy in front.
@@ -40,6 +46,7 @@ class ConsoleDeps:
     status: Callable[[], Mapping[str, Any]]
     versions: Callable[[], Mapping[str, str]]
     ready: Callable[[], Mapping[str, bool]]
+    messages: Callable[[str, str], str] = english
     demo: bool = False
     secure: bool = False
     behind_proxy: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,9 +21,11 @@ from console.visit import (
     bare_frame,
     deps_of,
     login_address,
+    teller_of,
     translator_of,
 )
-from records.errors import UserError
+from records.errors import Problem, UserError
+from records.validation import problem_of
 
 _TITLES: Mapping[int, str] = {
     400: "请求有误",
@@ -89,20 +91,24 @@ def _on_http(request: Request, error: Exception) -> Response:
 def _on_user_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, UserError):
         raise error
-    translate = translator_of(request)
-    first = error.problems[0]
+    return _tell(request, 400, error.problems)
+
+
+def _tell(request: Request, status: int, problems: Sequence[Problem]) -> Response:
+    tell, first = teller_of(request), problems[0]
     if _wants_json(request):
-        return problem_json(request, 400, first.text(translate), [one.as_json(translate) for one in error.problems])
-    return problem_page(request, 400, first.text(translate), first.advice(translate))
+        return problem_json(request, status, first.text(tell), [one.as_json(tell) for one in problems])
+    return problem_page(request, status, first.text(tell), first.advice(tell))
 
 
 def _on_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    faults = [{"where": ".".join(map(str, one["loc"])), "what": str(one["msg"]), "next": ""} for one in error.errors()]
-    if _wants_json(request):
-        return problem_json(request, 422, faults[0]["what"], faults)
-    return problem_page(request, 422, faults[0]["what"])
+    return _tell(request, 422, [_of_pydantic(one) for one in error.errors()])
+
+
+def _of_pydantic(error: Mapping[str, Any]) -> Problem:
+    return problem_of(error, ".".join(map(str, error["loc"])), key=str(error["loc"][-1]))
 
 
 def _on_login_required(request: Request, _error: Exception) -> Response:

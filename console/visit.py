@@ -21,6 +21,7 @@ from console.navigation import entries
 from console.people import Person
 from console.templating import render
 from inventory.model import Inventory
+from records.errors import Translate
 
 PASSWORD_PAGE = "/account/password"  # noqa: S105 - a path
 
@@ -36,6 +37,17 @@ class PasswordChangeRequiredError(Exception):
 def translator_of(request: Request) -> Translator:
     """The reader's language."""
     return Translator(preferred(request.cookies.get("lang", ""), request.headers.get("accept-language", "")))
+
+
+def teller_of(request: Request) -> Translate:
+    """Errors in the reader's language: by the console's catalogue, else by that of the whole platform."""
+    own, beyond = translator_of(request), deps_of(request).messages
+
+    def tell(message: str) -> str:
+        told = own(message)
+        return beyond(own.language, message) if told == message else told
+
+    return tell
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,11 @@ class Visit:
     @cached_property
     def translate(self) -> Translator:
         return translator_of(self.request)
+
+    @cached_property
+    def tell(self) -> Translate:
+        """What errors are told with."""
+        return teller_of(self.request)
 
     @cached_property
     def inventory(self) -> Inventory:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from records.errors import RefusedError
 from records.instants import now
 from yunwang import __version__, sockets
+from yunwang.language import translate_into
 from yunwang.settings import Console
 from yunwang.wiring import Site
 
@@ -44,6 +45,7 @@ def console_deps(site: Site) -> ConsoleDeps:
         status=lambda: status(site),
         versions=lambda: change_versions(site.state),
         ready=lambda: checks(site),
+        messages=translate_into,
         demo=site.place.demo,
         secure=bool(settings.console.tls_certificate) or settings.console.behind_proxy,
         behind_proxy=settings.console.behind_proxy,

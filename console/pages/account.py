@@ -124,7 +124,7 @@ def change_password(
         address = people.address_of(visit.request, visit.deps)
         login.change_password(visit.deps.engine, visit.person.user.name, old, new, visit.at, address=address)
     except UserError as error:
-        problems = [(one.text(visit.translate), one.advice(visit.translate)) for one in error.problems]
+        problems = [(one.text(visit.tell), one.advice(visit.tell)) for one in error.problems]
         return visit.page("password.html", code=400, problems=problems, must_change=visit.person.user.must_change)
     return RedirectResponse("/login", 303)
 

@@ -40,5 +40,5 @@ def audit_log(visit: LogReader) -> Response:
 @router.get("/audit-log/verify")
 def verify_audit_log(visit: LogReader) -> HTMLResponse:
     """Recompute the chain and tell what does not fit."""
-    problems = [one.text(visit.translate) for one in audit.verify(visit.deps.engine)]
+    problems = [one.text(visit.tell) for one in audit.verify(visit.deps.engine)]
     return visit.page("audit_verified.html", problems=problems)

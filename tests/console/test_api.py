@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from access import tokens, users
 from access.roles import Capability, Role
 from console.app import create_app
+from records.errors import UserError
 from storage.state import writing
 
 RESOURCES = ("links", "devices", "tenants", "usage", "bills", "alerts", "incidents", "rules", "audit-log")
@@ -132,6 +133,23 @@ def test_problem_speaks_the_callers_language(admin: TestClient) -> None:
         admin.get("/api/v1/links?sort=x", headers={"accept-language": one}).json()["detail"] for one in ("zh-CN", "en")
     ]
     assert told == ["不能按“x”排序", "cannot sort by 'x'"]
+
+
+def test_an_error_that_the_console_does_not_know_is_told_by_the_platform(deps: Any, admin: TestClient) -> None:
+    def damaged() -> Any:
+        raise UserError("the records of {day} are gone", "restore a backup of {day}", where="records", day="Monday")
+
+    def foreign(language: str, message: str) -> str:
+        return f"{language}: {message}"
+
+    app = create_app(replace(deps, views=replace(deps.views, links=damaged), messages=foreign))
+    with TestClient(app, base_url="http://127.0.0.1", cookies=admin.cookies) as client:
+        asked = client.get("/api/v1/links", headers={"accept-language": "zh-CN"})
+        page = client.get("/links", headers={"accept-language": "zh-CN"})
+
+    told = {"where": "records", "what": "zh: the records of Monday are gone", "next": "zh: restore a backup of Monday"}
+    assert (asked.status_code, asked.json()["errors"]) == (400, [told])
+    assert "zh: restore a backup of Monday" in page.text
 
 
 def test_openapi_describes_every_resource(admin: TestClient) -> None:
