@@ -22,6 +22,7 @@ from storage.embedded import EmbeddedStore
 from storage.migrate import migrate
 from storage.spool import SpoolReader, SpoolWriter
 from storage.state import open_state
+from yunwang.worker import calm_collector
 
 BATCH = 5000
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -70,6 +71,7 @@ def main(count: int) -> None:
             driver = Driver(
                 lambda: SocConsumer(state, lambda: inventory), SpoolReader(place / "spool"), writer, store, state
             )
+            calm_collector()  # as the worker does
             whole = parsed = 0.0
             done = 0
             while done < count:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from cloud_metering.rating import factor
 from records.errors import Problem, UserError
 from records.instants import midnight, month_bounds
 
+_NAMED = ("tenant", "meter", "unit")
 Memberships = Mapping[str, Sequence[Membership]]
 _ENGINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -82,7 +84,7 @@ class Aggregated:
     edges: tuple[datetime, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Grid:
     """The month cut where some price or membership changes: at midnights in Asia/Shanghai."""
 
@@ -100,7 +102,12 @@ class Grid:
     def price(self, sku: str, cell: int) -> Price | None:
         """The price in force in a cell."""
         at = self.edges[cell]
-        return next((one for one in self.catalogue.versions[sku] if _covers(at, *price_span(one))), None)
+        return next((one for span, one in self._spans[sku] if _covers(at, *span)), None)
+
+    @cached_property
+    def _spans(self) -> Mapping[str, Sequence[tuple[tuple[datetime | None, datetime | None], Price]]]:
+        """Each sku's prices and from when to when they hold."""
+        return {sku: [(price_span(one), one) for one in held] for sku, held in self.catalogue.versions.items()}
 
     def run(self, tenant: str, sku: str, cell: int) -> Run:
         """First cell, organisation and price of the stretch of equal cells that a cell lies in."""
@@ -176,11 +183,23 @@ def sums(usage: pa.Table, kinds: npt.NDArray[np.int64], edges: Sequence[datetime
         {"cell": range(len(edges) - 1), "since": seconds[:-1], "until": seconds[1:]},
         schema=pa.schema([("cell", pa.int32()), ("since", pa.int64()), ("until", pa.int64())]),
     )
-    records = usage.select(["tenant", "meter", "unit", "quantity", "start", "end"])
-    records = records.append_column("kind", pa.array(kinds, pa.int64()))
-    records = records.append_column("row", pa.array(np.arange(usage.num_rows)))
+    named = [_numbered(usage.column(name)) for name in _NAMED]
+    columns = {name: pa.array(codes, pa.int32()) for name, (codes, _) in zip(_NAMED, named, strict=True)}
+    columns["kind"] = pa.array(kinds, pa.int32())
+    columns["row"] = pa.array(np.arange(usage.num_rows))
+    records = usage.select(["quantity", "start", "end"])
+    for name, values in columns.items():
+        records = records.append_column(name, values)
+    tenants, meters, units = (names for _, names in named)
     with duckdb.connect(config=_ENGINE) as engine:
-        return [Sum(*row) for row in engine.execute(_query(seconds)).fetchall()]
+        rows = engine.execute(_query(seconds)).fetchall()
+    return [Sum(tenants[row[0]], meters[row[1]], units[row[2]], *row[3:]) for row in rows]
+
+
+def _numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """A number for each row and the texts by number: whole numbers are grouped far sooner than texts."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
 def _query(edges: Sequence[int]) -> str:

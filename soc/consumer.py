@@ -9,7 +9,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 
 from inventory.model import Inventory
-from records.instants import format_instant
+from records.instants import format_instant, microseconds
 from records.schemas import EVENTS
 from records.spool import Entry, Kind, Position
 from soc import incidents
@@ -19,7 +19,7 @@ from soc.enrich import Enricher
 from soc.event import Event
 from soc.pack import own_rules
 from soc.parse import Raw, parse
-from soc.pipeline import Detector, microseconds
+from soc.pipeline import Detector
 from soc.rows import event_rows
 from soc.sigma.rule import RuleSet
 from storage.consumer import Apply, Step

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from records.instants import format_instant, now
+from records.instants import format_instant, microseconds, now
 from soc.correlate import Hit
 from soc.ecs import nested
 from soc.entities import entities_of
 from soc.event import Event
 from soc.files import read_records
 from soc.parse import Raw, parse
-from soc.pipeline import Detector, microseconds
+from soc.pipeline import Detector
 from soc.sigma.rule import Head, RuleSet
 
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
+from records.instants import microseconds
 from soc.alerts import Finding
 from soc.correlate import Correlator, Firing, Hit
 from soc.entities import decided, entities_of, key_of, merge
 from soc.event import Event
 from soc.sigma.engine import Engine
 from soc.sigma.rule import Head, Rule, RuleSet
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(at: datetime) -> int:
-    """µs since 1970."""
-    delta = at - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 class Detector:

@@ -15,11 +15,12 @@ from pathlib import Path
 import orjson
 
 from records.errors import UserError
+from records.instants import microseconds
 from soc.correlate import Hit
 from soc.entities import entities_of
 from soc.event import Event
 from soc.parse import Raw, parse
-from soc.pipeline import Detector, microseconds
+from soc.pipeline import Detector
 from soc.sigma.load import parse_rules, read_sources
 from soc.sigma.rule import Correlation, Rule, RuleSet
 

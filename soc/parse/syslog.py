@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from soc.event import Event
@@ -31,6 +32,15 @@ _SD_ELEMENT = re.compile(r'\[([^\s="\]]{1,64})((?: [^\s="\]]{1,64}="(?:[^"\\\]]|
 _SD_PARAM = re.compile(r' ([^\s="\]]{1,64})="((?:[^"\\\]]|\\.)*)"')
 _ESCAPE = re.compile(r'\\(["\\\]])')
 LEVELS = ("emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug")
+_PRIORITIES = tuple(
+    {
+        "log.syslog.priority": number,
+        "log.syslog.facility.code": number >> 3,
+        "log.syslog.severity.code": number & 7,
+        "log.level": LEVELS[number & 7],
+    }
+    for number in range(HIGHEST_PRI + 1)
+)
 
 
 def parse_syslog(raw: Raw) -> Event:
@@ -43,10 +53,7 @@ def parse_syslog(raw: Raw) -> Event:
     number = int(pri[1])
     if number > HIGHEST_PRI:
         raise UnparsableError(f"PRI {number} is higher than {HIGHEST_PRI}")
-    fields["log.syslog.priority"] = number
-    fields["log.syslog.facility.code"] = number >> 3
-    fields["log.syslog.severity.code"] = number & 7
-    fields["log.level"] = LEVELS[number & 7]
+    fields.update(_PRIORITIES[number])
     rest = line[pri.end() :]
     return _new(rest, raw, fields) if rest.startswith("1 ") else _old(rest, raw, fields)
 
@@ -96,7 +103,7 @@ def _old(rest: str, raw: Raw, fields: dict[str, Any]) -> Event:
     head = _OLD.match(rest)
     if head is None:
         return _bare(rest, raw, fields)
-    at = iso_instant(head["iso"]) if head["iso"] else _stamp(head, raw.received_at)
+    at = _old_instant(head[0], raw.received_at)
     if at is None:
         raise UnparsableError(f"not a date: {head[0].strip()[:40]}")
     host, _, body = rest[head.end() :].partition(" ")
@@ -115,6 +122,14 @@ def _bare(rest: str, raw: Raw, fields: dict[str, Any]) -> Event:
     if "log.syslog.priority" not in fields and "%%" not in rest:
         raise UnparsableError("neither PRI nor time at the beginning")
     return _tagged(rest, raw.received_at, raw, fields)
+
+
+@lru_cache(4096)  # lines of one second, received together, begin alike
+def _old_instant(text: str, received_at: datetime) -> datetime | None:
+    head = _OLD.match(text)
+    if head is None:
+        return None
+    return iso_instant(head["iso"]) if head["iso"] else _stamp(head, received_at)
 
 
 def _stamp(head: re.Match[str], received_at: datetime) -> datetime | None:

@@ -7,7 +7,7 @@ decimal is its unscaled number plus ten to its precision, as text of fixed width
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from records.instants import microseconds
+
 DAY = 86_400_000_000  # µs
 _BIAS = 2**63
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def declared_type(kind: pa.DataType) -> str:
@@ -25,14 +26,6 @@ def declared_type(kind: pa.DataType) -> str:
     if pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_boolean(kind):
         return "INTEGER"
     return "REAL" if pa.types.is_floating(kind) else "TEXT"
-
-
-def microseconds(at: datetime) -> int:
-    """Whole µs since 1970; ValueError for a naive instant."""
-    if at.tzinfo is None:
-        raise ValueError(f"naive instant {at!r}")
-    delta = at - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def to_cell(value: object, kind: pa.DataType) -> object:

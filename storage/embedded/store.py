@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from records.errors import UserError
+from records.instants import microseconds
 from records.schemas import TABLES, Table
 from storage.embedded.batches import conform, ordered_days
-from storage.embedded.cells import DAY, microseconds
+from storage.embedded.cells import DAY
 from storage.embedded.conditions import Clause, duckdb_clause, sqlite_clause, window
 from storage.embedded.hot import HotFile
 from storage.embedded.order import instants_of, sorted_by
