@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeDecorator
 
 from storage.unavailable import UnavailableError
@@ -120,7 +120,7 @@ def upsert(
     """Insert rows; a known key replaces the row, sums its ``add`` columns, or with ``keep`` changes nothing."""
     if not rows:
         return
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    insert = _insert(connection, table)
     key = [column.name for column in table.primary_key]
     new = {
         name: table.c[name] + insert.excluded[name] if name in add else insert.excluded[name]
@@ -133,6 +133,15 @@ def upsert(
         else insert.on_conflict_do_update(index_elements=key, set_=new)
     )
     connection.execute(known, list(rows))
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> Any:
+    """The dialect's own statement, for ON CONFLICT is in no standard."""
+    if connection.dialect.name != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a twentieth of every command's start
+
+    return postgresql.insert(table)
 
 
 def append_only(table: sa.Table) -> None:

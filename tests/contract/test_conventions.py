@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import INVENTORY
+from tests.contract.conftest import INVENTORY, MakePlatform
 from tests.running import ROOT, Platform, free_port
 
 CATALOGUE = """yunwang_catalogue: 1
@@ -248,6 +249,40 @@ def test_a_dry_run_tells_and_changes_nothing(site: Platform, folder: Path) -> No
     assert told[1] == {"received": 1, "stored": 1, "duplicates": 0, "conflicts": 0, "rejected": []}
     assert told[2]["version"] is None
     assert state_of(site) == before
+
+
+def test_a_dry_run_of_the_simulation_leaves_it_alone(site: Platform, folder: Path, make_platform: MakePlatform) -> None:
+    one = make_platform(folder / "simulated" / "data")
+    shutil.copytree(site.data, one.data / "demo")
+    paused = one.data / "demo" / "run" / "snmp.paused"
+
+    assert one.json("lab", "pause", "snmp", "--dry-run") == {"part": "snmp", "state": "paused"}
+    assert not paused.exists()
+    one.json("lab", "pause", "snmp")
+    assert one.json("lab", "resume", "snmp", "--dry-run") == {"part": "snmp", "state": "running"}
+    assert paused.exists()
+    one.json("lab", "resume", "snmp")
+    assert not paused.exists()
+
+
+def test_a_dry_run_of_login_keeps_nothing_and_asks_no_password(site: Platform) -> None:
+    kept = Path(site.environment["HOME"]) / ".config" / "yunwang" / "token"
+    password = "Frost-River-2026\n"
+    site.json("user", "add", "wang", stdin=password)
+    refused = site.run("login", "wang", "--dry-run")
+    with closing(sqlite3.connect(site.data / "state.db")) as database:
+        database.execute("UPDATE user_account SET must_change = 0")
+        database.commit()
+    before = state_of(site)
+    told = site.json("login", "wang", "--dry-run")
+
+    assert (refused.returncode, site.run("login", "li", "--dry-run").returncode) == (3, 3)
+    assert (told["user"], state_of(site), kept.exists()) == ("wang", before, False)
+    assert site.json("login", "wang", stdin=password)["until"] >= told["until"]
+    assert site.json("login", "--forget", "--dry-run") == {"user": None}
+    assert kept.exists()
+    site.json("login", "--forget")
+    assert not kept.exists()
 
 
 def test_two_folders_share_nothing(site: Platform, tmp_path: Path) -> None:

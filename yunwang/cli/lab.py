@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 PARTS = ("snmp",)
+DryRun = Annotated[bool, typer.Option("--dry-run", help="tell what would come of it, change nothing")]
 
 
 @app.command("run")
@@ -73,20 +74,24 @@ def _cloud(site: Site) -> Part:
 
 
 @app.command("pause")
-def pause(part: str = typer.Argument(help="snmp")) -> None:
+def pause(part: str = typer.Argument(help="snmp"), dry_run: DryRun = False) -> None:
     """Let a part of the simulation fall silent: its port is closed."""
     from lab.simulator.run import pause_snmp  # noqa: PLC0415 - beside its only use
 
-    pause_snmp(_checked(part).place.run)
+    site = _checked(part)
+    if not dry_run:
+        pause_snmp(site.place.run)
     emit({"part": part, "state": "paused"})
 
 
 @app.command("resume")
-def resume(part: str = typer.Argument(help="snmp")) -> None:
+def resume(part: str = typer.Argument(help="snmp"), dry_run: DryRun = False) -> None:
     """Let it answer again."""
     from lab.simulator.run import resume_snmp  # noqa: PLC0415 - beside its only use
 
-    resume_snmp(_checked(part).place.run)
+    site = _checked(part)
+    if not dry_run:
+        resume_snmp(site.place.run)
     emit({"part": part, "state": "running"})
 
 
