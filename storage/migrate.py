@@ -64,8 +64,9 @@ def _look(engine: sa.Engine) -> str | None:
     except sa.exc.DatabaseError as error:
         raise UserError(
             "the state database is damaged: {reason}",
-            "restore a backup with `yw restore`",
+            "stop `yw up` and put the file back from a backup; an upgrade leaves one beside it, {file}.*.bak",
             where=str(engine.url.database),
+            file=Path(engine.url.database or "").name,
             reason=str(error.orig),
         ) from error
 

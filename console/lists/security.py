@@ -57,7 +57,7 @@ RULES = Table(
     key="id",
     sort="domain",
     topic="alerts",
-    empty="没有规则。用 yw soc rules import 导入 Sigma 规则库。",
+    empty="没有规则。规则在 alert_rules/ 中；用 yw soc rules check 检查。",
     columns=(
         Column(key="level", title="级别", kind="level", choices=_LEVELS),
         Column(key="title", title="规则", searched=True, loose=True),

@@ -121,8 +121,10 @@ class HotFile:
                 raise
             raise UserError(
                 "the record store is damaged: {reason}",
-                "run `yw restore`, or move the folder aside and run `yw soc rebuild`",
+                "stop `yw up` and put {folder} back from a backup; without one move it aside: new records are kept from"
+                " then on, and what was collected stays in the spool",
                 where=str(self.path),
+                folder=self.path.parent,
                 reason=str(error),
             ) from error
 
