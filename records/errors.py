@@ -34,6 +34,8 @@ def filled(template: str, values: Mapping[str, object], translate: Translate = u
 
 
 def _told(value: object, translate: Translate) -> object:
+    if isinstance(value, UserError):
+        return value.problems[0].text(translate)
     text = str(value) if isinstance(value, Exception) else value
     return translate(text) if isinstance(text, str) and " " in text else value
 

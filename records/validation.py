@@ -24,8 +24,8 @@ TEMPLATES: Mapping[str, str] = {
     "string_too_short": "'{key}' needs at least {min_length} characters",
     "string_too_long": "'{key}' has more than {max_length} characters",
     "string_pattern_mismatch": "'{key}' must match {pattern}, '{value}' does not",
-    "literal_error": "'{key}' must be {expected}, not '{value}'",
-    "enum": "'{key}' must be {expected}, not '{value}'",
+    "literal_error": "'{key}' must be one of {expected}, not '{value}'",
+    "enum": "'{key}' must be one of {expected}, not '{value}'",
     "greater_than": "'{key}' must be greater than {gt}, not {value}",
     "greater_than_equal": "'{key}' must be at least {ge}, not {value}",
     "less_than": "'{key}' must be less than {lt}, not {value}",
@@ -44,6 +44,11 @@ TEMPLATES: Mapping[str, str] = {
 """pydantic's error type to what the reader is told; ``{key}``, ``{value}`` and the bounds of the error's context."""
 
 
+def _shown(value: object) -> object:
+    """As it is written in TOML and JSON: ``true``, not ``True``."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
 def problem_of(
     error: Mapping[str, Any], where: str, *, key: str = "", next_step: str = "correct the value", **more: object
 ) -> Problem:
@@ -56,7 +61,10 @@ def problem_of(
         next_step: Template of the advice.
         more: Further values of the advice.
     """
-    said = {"key": key or ".".join(map(str, error["loc"])), "value": error.get("input"), **error.get("ctx", {}), **more}
+    context = dict(error.get("ctx", {}))
+    if "expected" in context:  # "'a', 'b' or 'c'"
+        context["expected"] = context["expected"].replace(" or ", ", ").replace("'", "")
+    said = {"key": key or ".".join(map(str, error["loc"])), "value": _shown(error.get("input")), **context, **more}
     template = TEMPLATES.get(error["type"])
     if template is None:
         raised = error.get("ctx", {}).get("error")

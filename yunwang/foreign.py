@@ -130,6 +130,47 @@ DATABASE_TEMPLATES = (  # SQLite
     "disk I/O error",
     "database or disk is full",
 )
+RULE_TEMPLATES = (  # why a Sigma rule cannot be run: our loader and pySigma
+    "not readable as YAML: {reason}",
+    "not a valid rule: {reason}",
+    "not a rule: the document is no mapping",
+    "neither detection nor correlation",
+    "listens to a rule that is not run, or to itself",
+    "the same id as {path}",
+    "refers to '{name}', which is no rule here",
+    "the condition is nested too deeply",
+    "the condition is nested deeper than {levels} levels",
+    "a count over several fields",
+    "a placeholder without values",
+    "a keyword that every event holds",
+    "a temporal correlation with a boolean condition",
+    "a count condition {name}: it would fire on what did not happen",
+    "correlation type {name}",
+    "comparison {name}",
+    "no samples beside the rule",
+    "no {kind} sample",
+    "fired on {times} of {events} events",
+    "name it CASE.hit.jsonl or CASE.miss.jsonl, after the rule's name where there are several",
+    "Detection '{name}' not defined in detections",
+    "Detection is empty",
+    "No detections defined in Sigma rule",
+    "Sigma rule must have a title",
+    "Sigma rule must have a log source",
+    "Sigma rule must have a detection definitions",
+    "Sigma rule must contain at least one condition",
+    "Sigma log source can't be empty",
+    "Sigma rule identifier must be an UUID",
+    "Sigma rule {field} must be a string",
+    "Sigma rule {field} must be a list",
+    "Sigma rule tags must be a list of strings",
+    "Sigma correlation rule without {part}",
+    "Timespan '{span}' is invalid.",
+    "Unknown modifier {name}",
+    "'{name}' is not a valid Sigma rule level",
+    "'{name}' is not a valid Sigma rule status",
+    '{context} in "{source}", line {line}, column {column}',
+    "An error occurred while trying to deserialize evtx stream.: {detail}",
+)
 NETWORK_TEMPLATES = (  # keystoneauth
     "Unable to establish connection to {url}: {detail}",
     "Request to {url} timed out",
@@ -162,7 +203,10 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 def _with_values() -> Iterator[str]:
     """Those that the catalogue cannot find by themselves."""
-    known = (SYSTEM_TEMPLATES, TEXT_TEMPLATES, JSON_TEMPLATES, TOML_TEMPLATES, YAML_TEMPLATES, NETWORK_TEMPLATES)
+    known = (
+        SYSTEM_TEMPLATES, TEXT_TEMPLATES, JSON_TEMPLATES, TOML_TEMPLATES, YAML_TEMPLATES, RULE_TEMPLATES,
+        NETWORK_TEMPLATES,
+    )  # fmt: skip
     return (one for templates in known for one in templates if "}" in one)
 
 

@@ -17,7 +17,7 @@ from yunwang.language import translate
 from yunwang.place import Place
 
 if TYPE_CHECKING:
-    from crypto.keystore import KeyStore
+    from crypto.keys.keystore import KeyStore
 
 Resolve = Callable[[str], Secret]
 
@@ -30,7 +30,7 @@ def resolver(keystore: Callable[[], KeyStore]) -> Resolve:
         if kind == "env" and name:
             return _from_environment(name)
         if kind == "file" and name:
-            return _from_file(Path(name))
+            return secret_of_file(Path(name))
         return keystore().secret(kind)
 
     return resolve
@@ -48,7 +48,8 @@ def _from_environment(name: str) -> Secret:
     return Secret(value)
 
 
-def _from_file(path: Path) -> Secret:
+def secret_of_file(path: Path) -> Secret:
+    """The text of a file without its last newline; UserError if it cannot be read or is no text."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -63,9 +64,9 @@ def passphrase(place: Place) -> Secret:
     named = os.environ.get("YW_PASSPHRASE_FILE")
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     if named:
-        return _from_file(Path(named))
+        return secret_of_file(Path(named))
     if credentials and (Path(credentials) / "yw-passphrase").exists():
-        return _from_file(Path(credentials) / "yw-passphrase")
+        return secret_of_file(Path(credentials) / "yw-passphrase")
     if place.demo:
         return _made_for_demo(place.root / "passphrase")
     if sys.stdin.isatty():
@@ -83,4 +84,4 @@ def _made_for_demo(file: Path) -> Secret:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
-    return _from_file(file)
+    return secret_of_file(file)

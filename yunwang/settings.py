@@ -137,7 +137,8 @@ def load(
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise UserError.of(_problem(one, text, file) for one in error.errors()) from error
+        outer = _from_environment(os.environ if environment is None else environment)
+        raise UserError.of(_problem(one, _where(one["loc"], text, file, outer)) for one in error.errors()) from error
 
 
 def origins(file: Path, settings: Settings, environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -206,9 +207,17 @@ def _line(text: str, section: str, key: str) -> int:
     return 1
 
 
-def _problem(error: Any, text: str, file: Path) -> Problem:
+def _where(place: tuple[int | str, ...], text: str, file: Path, outer: Mapping[str, Mapping[str, Any]]) -> str:
+    """The variable that set a value, else the line of the file."""
+    section, key, *_ = (*map(str, place), "")
+    set_outside = outer.get(section, {})
+    if key in set_outside or (not key and set_outside):
+        return f"YW_{section.upper()}__{(key or next(iter(set_outside))).upper()}"
+    return f"{file}:{_line(text, section, key)}"
+
+
+def _problem(error: Any, where: str) -> Problem:
     place = [str(part) for part in error["loc"]]
-    where = f"{file}:{_line(text, place[0], place[1] if len(place) > 1 else '')}"
     if error["type"] == "extra_forbidden":
         section = Settings.model_fields.get(place[0])
         known = Settings.model_fields if len(place) == 1 else section.annotation.model_fields  # type: ignore[union-attr]  # a section's class

@@ -13,6 +13,7 @@ from yunwang.cli import tree
 
 SPEAKERS = {
     "note": (0,),
+    "say": (0,),
     "translate": (0,),
     "Problem": (0, 1),
     "BundleProblem": (1,),

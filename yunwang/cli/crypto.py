@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from crypto import der, keyfile, sm2, sm3
+from crypto import der, sm2, sm3
 from crypto.errors import CryptoError, InvalidEncoding, VerificationFailed
-from crypto.files import write_atomic
+from crypto.keys import keyfile
 from crypto.providers.registry import active
-from crypto.x509 import load_certificates
-from records.errors import UsageError, UserError
-from records.secret import Secret
-from yunwang.cli.anchors import read_file
+from records.errors import UsageError
+from yunwang.cli.anchors import read_certificates
 from yunwang.cli.crypto_certificates import cert, cms
+from yunwang.cli.files import naming, read_file, read_passphrase, unreadable, write_file
 from yunwang.cli.output import emit, show_error
-from yunwang.language import translate
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 app.add_typer(cert, name="cert", help="show and verify certificates")
@@ -64,14 +60,7 @@ def _sm3_file(file: Path) -> str:
     try:
         return sm3.sm3_file(file).hex()
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            "cannot read {path}: {reason}",
-            "check the name and its permissions",
-            where=str(file),
-            path=file,
-            reason=reason,
-        ) from error
+        raise unreadable(file, error) from error
 
 
 @app.command()
@@ -100,9 +89,9 @@ def keygen(
             "{path} is there already", "a key is never overwritten: choose another name", where=str(out), path=str(out)
         )
     key = sm2.generate()
-    _write(out, keyfile.private_key_pem(key, passphrase), 0o600)
+    write_file(out, keyfile.private_key_pem(key, passphrase), 0o600)
     if pub is not None:
-        _write(pub, keyfile.public_key_pem(key.public), PUBLIC)
+        write_file(pub, keyfile.public_key_pem(key.public))
     emit({"key": str(out), "pub": None if pub is None else str(pub), "fingerprint": key.public.fingerprint})
 
 
@@ -116,9 +105,11 @@ def sign(
     passphrase_file: Path | None = PASSPHRASE,
 ) -> None:
     """Sign a file with SM2 and SM3."""
-    private = keyfile.load_private_key(read_file(key), read_passphrase(passphrase_file))
+    passphrase = read_passphrase(passphrase_file)
+    with naming(key):
+        private = keyfile.load_private_key(read_file(key), passphrase)
     signature = private.sign(read_file(file), id.encode())
-    _write(out, der.signature_to_raw(signature) if raw else signature, PUBLIC)
+    write_file(out, der.signature_to_raw(signature) if raw else signature)
     emit({"signature": str(out), "format": "raw" if raw else "der", "fingerprint": private.public.fingerprint})
 
 
@@ -134,7 +125,8 @@ def verify(
     """Verify an SM2 signature; exit 1 if it does not hold. --cert only gives the key: see `cert verify`."""
     key, signature, data = _public_key(pub, cert_file), read_file(sig), read_file(file)
     try:
-        key.verify(der.signature_from_raw(signature) if raw else signature, data, id.encode())
+        with naming(sig):
+            key.verify(der.signature_from_raw(signature) if raw else signature, data, id.encode())
     except (VerificationFailed, InvalidEncoding) as error:
         emit({"valid": False})
         show_error(error)
@@ -144,26 +136,9 @@ def verify(
 
 def _public_key(pub: Path | None, certificate: Path | None) -> sm2.PublicKey:
     if (pub is None) == (certificate is None):
-        raise UsageError("give one of --pub and --cert", "yw crypto verify --help", where="--pub")
+        raise UsageError("give one of --pub and --cert", "see `yw crypto verify --help`", where="--pub")
     if pub is not None:
-        return keyfile.load_public_key(read_file(pub))
+        with naming(pub):
+            return keyfile.load_public_key(read_file(pub))
     assert certificate is not None  # noqa: S101 - the line above; for mypy
-    return load_certificates(read_file(certificate))[0].public_key
-
-
-def read_passphrase(file: Path | None) -> Secret | None:
-    """The passphrase from the file named, ``YW_PASSPHRASE_FILE`` or a prompt; None where nobody can be asked."""
-    named = file or (Path(os.environ["YW_PASSPHRASE_FILE"]) if os.environ.get("YW_PASSPHRASE_FILE") else None)
-    if named is not None:
-        return Secret(read_file(named).decode("utf-8", "surrogateescape").removesuffix("\n"))
-    return Secret(getpass.getpass(translate("passphrase: "))) if sys.stdin.isatty() else None
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    try:
-        write_atomic(path, data, mode=mode)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            "cannot write {path}: {reason}", "choose another place", where=str(path), path=path, reason=reason
-        ) from error
+    return read_certificates(certificate)[0].public_key

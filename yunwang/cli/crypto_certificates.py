@@ -11,10 +11,11 @@ import typer
 from crypto.cms import Signer, read_signer, sign_detached
 from crypto.errors import VerificationFailed
 from crypto.identity import SiteIdentity
-from crypto.x509 import Certificate, check_path, load_certificates
+from crypto.x509 import Certificate, check_path
 from records.errors import UsageError, UserError
 from records.instants import now, parse_instant
-from yunwang.cli.anchors import find_anchors, read_file
+from yunwang.cli.anchors import find_anchors, read_certificates
+from yunwang.cli.files import naming, read_file, read_passphrase, write_file
 from yunwang.cli.output import emit, show_error
 
 cert = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
@@ -28,7 +29,7 @@ DETACHED = typer.Option(True, "--detached", help="the only kind there is: the co
 def cert_show(file: Path) -> None:
     """Print what stands in the certificates of a file."""
     columns = ("subject", "issuer", "serial", "not_before", "not_after", "is_ca", "key_usage", "fingerprint")
-    emit([_row(one) for one in load_certificates(read_file(file))], columns=columns)
+    emit([_row(one) for one in read_certificates(file)], columns=columns)
 
 
 def _row(one: Certificate) -> dict[str, Any]:
@@ -49,10 +50,12 @@ def cert_verify(
     file: Path, ca: Path | None = CA, at: str = typer.Option("", "--at", help="RFC 3339 instant; now")
 ) -> None:
     """Verify the chain from the first certificate of a file to a trusted CA."""
-    leaf, *others = load_certificates(read_file(file))
+    leaf, *others = read_certificates(file)
+    anchors, moment = find_anchors(ca), _instant(at)
     uses = frozenset({"digital_signature", "non_repudiation", "key_cert_sign"})
     try:
-        path = check_path(leaf, others, find_anchors(ca), _instant(at), uses)
+        with naming(file):
+            path = check_path(leaf, others, anchors, moment, uses)
     except VerificationFailed as error:
         emit({"valid": False, "trusted": False, "chain": []})
         show_error(error)
@@ -86,13 +89,12 @@ def cms_sign(
         raise UsageError("unknown family of OIDs '{oids}'", "use gm or pkcs7", where="--oids", oids=oids)
     identity = _identity(key, cert_file, passphrase_file)
     at = now()
-    out.write_bytes(sign_detached(read_file(file), identity, at, pkcs7=oids == "pkcs7"))
+    write_file(out, sign_detached(read_file(file), identity, at, pkcs7=oids == "pkcs7"))
     emit({"signature": str(out), "signer": identity.certificate.subject_text, "signed_at": at.replace(microsecond=0)})
 
 
 def _identity(key: str, certificate: Path | None, passphrase_file: Path | None) -> SiteIdentity:
-    from crypto.keyfile import load_private_key  # noqa: PLC0415 - only for signing
-    from yunwang.cli.crypto import read_passphrase  # noqa: PLC0415 - that module imports this one
+    from crypto.keys.keyfile import load_private_key  # noqa: PLC0415 - only for signing
     from yunwang.wiring import open_site  # noqa: PLC0415 - only for signing
 
     if key == "site":
@@ -101,8 +103,10 @@ def _identity(key: str, certificate: Path | None, passphrase_file: Path | None) 
         raise UsageError(
             "a key file needs its certificate", "give --cert FILE with the certificate and its CA", where="--cert"
         )
-    private = load_private_key(read_file(Path(key)), read_passphrase(passphrase_file))
-    chain = load_certificates(read_file(certificate))
+    passphrase = read_passphrase(passphrase_file)
+    with naming(Path(key)):
+        private = load_private_key(read_file(Path(key)), passphrase)
+    chain = read_certificates(certificate)
     if private.public != chain[0].public_key:
         raise UserError(
             "the certificate is for another key", "give the certificate that was issued for it", where=str(certificate)
@@ -118,9 +122,11 @@ def cms_verify(
     detached: bool = DETACHED,  # noqa: ARG001 - named by the contract; there is no other kind yet
 ) -> None:
     """Verify a detached CMS signature; exit 0 only if valid and trusted."""
-    signature = read_file(sig or file.with_name(file.name + ".p7s"))
+    beside = sig or file.with_name(file.name + ".p7s")
+    signature, data, anchors = read_file(beside), read_file(file), find_anchors(ca)
     try:
-        signer = read_signer(read_file(file), signature, find_anchors(ca))
+        with naming(beside):
+            signer = read_signer(data, signature, anchors)
     except VerificationFailed as error:
         emit({"valid": False, "trusted": False, "signer": None, "signed_at": None})
         show_error(error)

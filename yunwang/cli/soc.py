@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from records.errors import UsageError
 from yunwang.cli.output import emit, note, plain
+from yunwang.language import translate
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
@@ -92,7 +94,9 @@ def detect(
     if hits:
         note("{events} events, {hits} hits, {unsupported} rules not supported", **_summary(found))
     else:
-        emit(found.as_json(), columns=("rule_id", "level", "count", "title"), rows=lambda result: result["hits"])
+        told = found.as_json()
+        told["unsupported"] = [one | {"why": translate(one["why"])} for one in told["unsupported"]]
+        emit(told, columns=("rule_id", "level", "count", "title"), rows=lambda result: result["hits"])
 
 
 def _stream(hit: Mapping[str, Any]) -> None:
@@ -111,8 +115,10 @@ def alerts(
     limit: Limit = 10_000,
 ) -> None:
     """List alerts of all states, the last seen first."""
+    from records.alarms import AlertState  # noqa: PLC0415 - quick start
     from soc.views import list_alerts  # noqa: PLC0415 - quick start
 
+    _check_known("--state", state, AlertState)
     site, what = _site(), _filter(state, level, entity)
     _emit_records(list_alerts(site.state, what, limit=limit, language=_language()), ALERT_COLUMNS)
 
@@ -125,8 +131,10 @@ def incidents(
     limit: Limit = 10_000,
 ) -> None:
     """List incidents with the reason of each join, the last opened first."""
+    from records.alarms import IncidentState  # noqa: PLC0415 - quick start
     from soc.views import list_incidents  # noqa: PLC0415 - quick start
 
+    _check_known("--state", state, IncidentState)
     site, what = _site(), _filter(state, level, entity)
     _emit_records(list_incidents(site.state, what, limit=limit, language=_language()), INCIDENT_COLUMNS)
 
@@ -143,14 +151,17 @@ def _language() -> Any:
     return wanted()
 
 
+def _check_known(option: str, value: str | None, known: type[StrEnum]) -> None:
+    if value is not None and value not in set(known):
+        what, advice = "unknown value '{value}'", "use one of {known}"
+        raise UsageError(what, advice, where=option, value=value, known=", ".join(known))
+
+
 def _filter(state: str | None, level: str | None, entity: str | None) -> Any:
     from records.alarms import Level as Known  # noqa: PLC0415 - quick start
     from soc.views import Filter  # noqa: PLC0415
 
-    if level is not None and level not in set(Known):
-        raise UsageError(
-            "unknown level '{level}'", "use one of {known}", where="--level", level=level, known=", ".join(Known)
-        )
+    _check_known("--level", level, Known)
     kind, equals, value = (entity or "").partition("=")
     if entity is not None and not (equals and kind and value):
         raise UsageError(
@@ -186,10 +197,14 @@ def check(path: Annotated[Path | None, typer.Argument(help="rules; our own if le
     from soc.sigma.load import load_rules  # noqa: PLC0415
 
     found = load_rules([path or FOLDER])
-    errors = [{"where": one.path, "rule": one.rule, "what": one.why} for one in found.unsupported]
+    errors = [{"where": one.path, "rule": one.rule, "what": translate(one.why)} for one in found.unsupported]
     emit({"valid": not errors, "rules": len(found.rules), "correlations": len(found.correlations), "errors": errors})
     if errors:
         raise typer.Exit(1)
+
+
+def _outcome(one: Any) -> dict[str, Any]:
+    return dataclasses.asdict(one) | {"why": translate(one.why)}
 
 
 @rules.command(name="test")
@@ -202,7 +217,7 @@ def run_samples(
 
     found = run_tests(path or FOLDER, FOLDER)
     failed = sum(not one.passed for one in found)
-    result = {"passed": len(found) - failed, "failed": failed, "results": [dataclasses.asdict(one) for one in found]}
+    result = {"passed": len(found) - failed, "failed": failed, "results": [_outcome(one) for one in found]}
     emit(result, columns=("rule", "sample", "expected", "passed", "why"), rows=lambda value: value["results"])
     if failed:
         raise typer.Exit(1)
