@@ -15,8 +15,8 @@ from pathlib import Path
 from crypto.cms import Signer, read_signer, sign_detached
 from crypto.container import Container, open_container, write_zip
 from crypto.errors import CryptoError, DigestMismatch, InvalidEncoding, VerificationFailed
-from crypto.files import sync_folder
 from crypto.identity import SiteIdentity
+from crypto.keys.files import sync_folder
 from crypto.manifest import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE, FileEntry, Manifest, check_path, parse_manifest
 from crypto.sm3 import Sm3, sm3_file, sm3_hex
 from crypto.verification import BundleProblem, Verification

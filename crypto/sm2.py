@@ -108,7 +108,7 @@ class PrivateKey:
         return f"PrivateKey(***, {self.public!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a private key is not pickled; store it with crypto.keyfile")
+        raise TypeError("a private key is not pickled; store it with crypto.keys.keyfile")
 
 
 def generate() -> PrivateKey:

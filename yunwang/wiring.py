@@ -18,8 +18,8 @@ from yunwang.settings import Settings, load
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from crypto.ca import SiteIdentity
-    from crypto.keystore import KeyStore
+    from crypto.keys.keystore import KeyStore
+    from crypto.pki.site import SiteIdentity
     from inventory.model import Inventory
     from storage.port import RecordStore
     from storage.spool import SpoolReader
@@ -83,7 +83,7 @@ class Site:
 
     @cached_property
     def keystore(self) -> KeyStore:
-        from crypto.keystore import KeyStore  # noqa: PLC0415 - opened on first use
+        from crypto.keys.keystore import KeyStore  # noqa: PLC0415 - opened on first use
 
         return KeyStore(self.place.keys, passphrase(self.place))
 
@@ -95,7 +95,7 @@ class Site:
     @cached_property
     def identity(self) -> SiteIdentity:
         """The signing identity; made on first use, together with the site's CA and ``ca.pem``."""
-        from crypto.ca import ensure_site_identity  # noqa: PLC0415 - opened on first use
+        from crypto.pki.site import ensure_site_identity  # noqa: PLC0415 - opened on first use
 
         return ensure_site_identity(
             self.keystore, self.place.ca, "Yunwang demo" if self.place.demo else "Yunwang", now()

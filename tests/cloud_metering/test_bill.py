@@ -18,11 +18,11 @@ from cloud_metering.ledger import advance_watermark, post
 from cloud_metering.verify import verify_bill
 from cloud_metering.views import by_organisation, month_bill, months
 from crypto.bundle import manifest_digest, verify_bundle, write_bundle
-from crypto.ca import ensure_site_identity
 from crypto.canonical import canonical_json
 from crypto.identity import SiteIdentity
-from crypto.keystore import KeyStore
+from crypto.keys.keystore import KeyStore
 from crypto.merkle import root
+from crypto.pki.site import ensure_site_identity
 from inventory.loading import parse as parse_inventory
 from records.errors import RefusedError, UserError
 from records.secret import Secret

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from crypto.bundle import write_bundle
-from crypto.ca import ensure_site_identity
 from crypto.identity import SiteIdentity
-from crypto.keystore import KeyStore
+from crypto.keys.keystore import KeyStore
+from crypto.pki.site import ensure_site_identity
 from crypto.sm3 import sm3_hex
 from records.instants import now, parse_instant
 from records.secret import Secret

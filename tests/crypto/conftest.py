@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from crypto import keyfile
-from crypto.ca import issue_signer, make_ca
 from crypto.identity import SiteIdentity
-from crypto.keystore import KeyStore
+from crypto.keys import keyfile
+from crypto.keys.keystore import KeyStore
+from crypto.pki.site import issue_signer, make_ca
 from crypto.sm2 import PrivateKey, generate
 from records.secret import Secret
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crypto.bundle import write_bundle
-from crypto.keyfile import private_key_pem
+from crypto.keys.keyfile import private_key_pem
 from crypto.x509 import certificates_pem
 from records.secret import Secret
 from tests.crypto.conftest import AT
@@ -17,7 +17,7 @@ from yunwang.cli import main
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("crypto.keyfile.ROUNDS", 1)
+    monkeypatch.setattr("crypto.keys.keyfile.ROUNDS", 1)
     for name in ("YW_CA", "YW_DATA", "YW_PASSPHRASE_FILE", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C")

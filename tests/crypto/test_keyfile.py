@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crypto import asn1, keyfile, pem
+from crypto import asn1, pem
 from crypto.curve import CURVE_OID, pkcs8
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding, InvalidKey
+from crypto.keys import keyfile
 from crypto.sm2 import PrivateKey, generate
 from records.secret import Secret
 

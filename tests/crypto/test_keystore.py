@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crypto import files
-from crypto.ca import CA_NAME, SIGNER_NAME, ensure_site_identity
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding
+from crypto.keys import files
+from crypto.pki.site import CA_NAME, SIGNER_NAME, ensure_site_identity
 from crypto.sm2 import generate
 from records.errors import UserError
 from records.secret import Secret
@@ -155,7 +155,7 @@ def test_a_first_run_cut_short_is_finished_by_the_next(open_keystore, tmp_path: 
         real(*arguments, **named)
 
     out = tmp_path / "ca.pem"
-    for module in ("crypto.files.write_atomic", "crypto.ca.write_atomic"):
+    for module in ("crypto.keys.files.write_atomic", "crypto.pki.site.write_atomic"):
         monkeypatch.setattr(module, dying)
     with pytest.raises(KeyboardInterrupt):
         ensure_site_identity(open_keystore(), out, "省数据局", AT)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from asn1crypto import pem as peer_pem
 
-from crypto import keyfile
 from crypto.cms import sign_detached
 from crypto.errors import VerificationFailed
+from crypto.keys import keyfile
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3_hex
 from crypto.x509 import certificates_pem

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from crypto import ca as ca_module
-from crypto.ca import issue_signer, make_ca
 from crypto.errors import CertificateRefused, CryptoError
+from crypto.pki import site as ca_module
+from crypto.pki.site import issue_signer, make_ca
 from crypto.sm2 import generate
 from crypto.x509 import certificates_pem, check_path, load_certificates, parse_certificate, signed_by
 from tests.crypto.conftest import AT

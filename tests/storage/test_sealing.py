@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from crypto.bundle import verify_bundle, write_bundle
-from crypto.ca import issue_signer, make_ca
 from crypto.identity import SiteIdentity
+from crypto.pki.site import issue_signer, make_ca
 from crypto.sm2 import generate
 from records.errors import RefusedError, UserError
 from records.spool import Entry, Kind

@@ -11,9 +11,9 @@ from asn1crypto import keys, x509
 
 from crypto import asn1
 from crypto.errors import CryptoError
-from crypto.files import write_atomic
 from crypto.identity import SiteIdentity
-from crypto.keystore import KeyStore
+from crypto.keys.files import write_atomic
+from crypto.keys.keystore import KeyStore
 from crypto.sm2 import PrivateKey, PublicKey, generate
 from crypto.sm3 import sm3
 from crypto.x509 import Certificate, certificates_pem, load_certificates, parse_certificate

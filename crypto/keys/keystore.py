@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from crypto import files, keyfile, sm4
+from crypto import sm4
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding
+from crypto.keys import files, keyfile
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import hmac_sm3, pbkdf2_sm3
 from records.errors import UserError
