@@ -19,6 +19,20 @@ class InvalidPoint(InvalidKey):
     """A public key that is no point of the SM2 curve."""
 
 
+class KeyMismatch(InvalidKey):
+    """Two halves, or a key and a certificate, that do not belong together."""
+
+
+class UnsafeFile(CryptoError):  # noqa: N818 - reads as the finding it is
+    """A key file or folder that is a link, is linked twice, or is not of this user alone."""
+
+
+class KeyStateRefused(CryptoError):  # noqa: N818 - reads as the finding it is
+    """The state of a key forbids this use or this change of state. Exit 5."""
+
+    exit_code: ClassVar[int] = 5
+
+
 class InvalidEncoding(CryptoError):  # noqa: N818 - reads as the finding it is
     """Bytes that are not the one strict encoding (DER, PEM, canonical JSON)."""
 
@@ -54,3 +68,23 @@ class DigestMismatch(VerificationFailed):
 
 class CertificateRefused(VerificationFailed):
     """A certificate that does not hold: validity, use, or the signature of its issuer."""
+
+
+class CertificateExpired(CertificateRefused):
+    """Outside the validity of a certificate."""
+
+
+class CertificateRevoked(CertificateRefused):
+    """Its issuer has revoked a certificate."""
+
+
+class RevocationUnknown(CertificateRefused):
+    """Nobody with the right to tell says whether a certificate is revoked, or what they say is out of date."""
+
+
+class WrongUsage(CertificateRefused):
+    """A certificate or its key that is not for this use."""
+
+
+class NameMismatch(CertificateRefused):
+    """A certificate that is not for this name."""

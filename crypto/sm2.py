@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from crypto import der
 from crypto.curve import FIELD_BYTES, N, check_point, check_scalar, point_of_spki, spki
-from crypto.errors import InvalidEncoding, InvalidKey, SelfTestFailed, VerificationFailed
+from crypto.errors import InvalidEncoding, InvalidKey, KeyMismatch, SelfTestFailed, VerificationFailed
 from crypto.providers import registry
 from crypto.providers.base import Signatures
 from crypto.sm3 import sm3_hex
@@ -90,7 +90,7 @@ class PrivateKey:
         engine = registry.signatures()
         public = PublicKey.from_point(engine.point_of(scalar))
         if point is not None and point != public.point:
-            raise InvalidKey(
+            raise KeyMismatch(
                 "the private key does not belong to the public key beside it", "restore the key file from a backup"
             )
         return cls(public, scalar, engine, engine.load_private(scalar, public.point))

@@ -10,15 +10,16 @@ from typing import Any
 from asn1crypto import x509
 
 from crypto import asn1, der, pem
-from crypto.errors import CertificateRefused, InvalidEncoding, VerificationFailed
+from crypto.errors import CertificateExpired, CertificateRefused, InvalidEncoding, VerificationFailed, WrongUsage
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3_hex
 
 LABEL = "CERTIFICATE"
 MAX_CHAIN = 8
 MAX_CERTIFICATE_BYTES = 1 << 16
-KNOWN_CRITICAL = frozenset({"basic_constraints", "key_usage"})
+KNOWN_CRITICAL = frozenset({"basic_constraints", "key_usage", "extended_key_usage"})
 SIGNING_USES = frozenset({"digital_signature", "non_repudiation"})
+TIME_STAMPING = "1.3.6.1.5.5.7.3.8"  # id-kp-timeStamping, RFC 3161 §2.3
 _SHORT = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C"}
 _NEXT = "ask the signer for the artefact again, with the chain of its certificate"
 
@@ -35,6 +36,8 @@ class Certificate:
         not_before, not_after: Validity, aware UTC, both inclusive.
         path_length: How many CAs may follow below; None without limit.
         key_usage: asn1crypto's names of the bits; None where the extension is absent.
+        purposes: OIDs of the extended key usage; None where the extension is absent.
+        purposes_critical: Whether it may serve nothing else.
         subject_key, issuer_key: Key identifiers, for choosing between CAs of one name.
     """
 
@@ -54,6 +57,8 @@ class Certificate:
     key_usage: frozenset[str] | None
     subject_key: bytes | None
     issuer_key: bytes | None
+    purposes: frozenset[str] | None = None
+    purposes_critical: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -128,6 +133,7 @@ def _read(found: Any, data: bytes) -> Certificate:
         key_usage=None if usage is None else frozenset(usage),
         subject_key=extensions.get("key_identifier"),
         issuer_key=issuer_key.get("key_identifier"),
+        **_purposes(tbs),
     )
 
 
@@ -153,6 +159,15 @@ def _extensions(tbs: Any) -> dict[str, Any]:
     return values
 
 
+def _purposes(tbs: Any) -> dict[str, Any]:
+    """Extended key usage by OID: asn1crypto's names differ between its versions."""
+    for extension in tbs["extensions"] or ():
+        if extension["extn_id"].native == "extended_key_usage":
+            oids = frozenset(one.dotted for one in extension["extn_value"].parsed)
+            return {"purposes": oids, "purposes_critical": bool(extension["critical"].native)}
+    return {}
+
+
 def _text(name: dict[str, Any]) -> str:
     parts = [f"{_SHORT.get(kind, kind)}={value}" for kind, value in name.items()]
     return "".join(letter if letter.isprintable() else "�" for letter in ", ".join(reversed(parts)))
@@ -164,14 +179,15 @@ def check_path(
     anchors: Sequence[Certificate],
     at: datetime,
     uses: frozenset[str] = SIGNING_USES,
+    purpose: str | None = None,
 ) -> Path:
     """The chain from ``leaf`` to an anchor, or else to a self-signed certificate among ``others``, valid at ``at``.
 
     Raises CertificateRefused if a link of it does not hold or is missing; ``others`` that lie on no chain must still be
-    signed by a known one.
+    signed by a known one. A ``purpose`` must be the leaf's only extended key usage, and critical (RFC 3161 §2.3).
     """
-    if leaf.key_usage is not None and not leaf.key_usage & uses:
-        raise CertificateRefused("certificate {name} is not for this use", _NEXT, name=leaf.subject_text)
+    if (leaf.key_usage is not None and not leaf.key_usage & uses) or not _serves(leaf, purpose):
+        raise WrongUsage("certificate {name} is not for this use", _NEXT, name=leaf.subject_text)
     path = [leaf]
     while True:
         _check_validity(path[-1], at)
@@ -182,13 +198,20 @@ def check_path(
     return Path(certificates=tuple(path), trusted=_among(path[-1], anchors))
 
 
+def _serves(leaf: Certificate, purpose: str | None) -> bool:
+    """Whether the leaf is for ``purpose`` alone, or for None, not bound to any."""
+    if purpose is None:
+        return not leaf.purposes_critical
+    return leaf.purposes_critical and leaf.purposes == frozenset({purpose})
+
+
 def _among(one: Certificate, many: Sequence[Certificate]) -> bool:
     return any(one.der == other.der for other in many)
 
 
 def _check_validity(one: Certificate, at: datetime) -> None:
     if not one.not_before <= at <= one.not_after:
-        raise CertificateRefused(
+        raise CertificateExpired(
             "certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at
         )
 
@@ -213,8 +236,9 @@ def _issuer(one: Certificate, among: Sequence[Certificate], *, depth: int) -> Ce
         )
     issuer = signed[0]
     may_sign = issuer.is_ca and (issuer.key_usage is None or "key_cert_sign" in issuer.key_usage)
+    may_sign = may_sign and not issuer.purposes_critical
     if not may_sign or (issuer.path_length is not None and depth - 1 > issuer.path_length):
-        raise CertificateRefused(
+        raise WrongUsage(
             "certificate {issuer} may not issue {name}", _NEXT, issuer=issuer.subject_text, name=one.subject_text
         )
     return issuer

@@ -6,9 +6,10 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
-from crypto.errors import CryptoError
+from crypto.errors import UnsafeFile
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 _OTHERS = 0o077
@@ -43,13 +44,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """The content of a file of this user alone; raises CryptoError for links and wider modes, FileNotFoundError."""
+    """The content of a file of this user alone; raises UnsafeFile for links, hard ones too, and wider modes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise CryptoError(
+        raise UnsafeFile(
             "{path} cannot be read safely ({error})", _NEXT, where=str(path), path=str(path), error=error.strerror
         ) from None
     with os.fdopen(descriptor, "rb") as file:
@@ -58,7 +59,7 @@ def read_private(path: Path) -> bytes:
 
 
 def private_folder(folder: Path) -> None:
-    """Make the folder, mode 0700, or check the one that is there; raises CryptoError for links and wider modes."""
+    """Make the folder, mode 0700, or check the one that is there; raises UnsafeFile for links and wider modes."""
     if not folder.is_symlink():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
@@ -67,17 +68,33 @@ def private_folder(folder: Path) -> None:
 
 
 def check_private_folder(folder: Path) -> None:
-    """Raises CryptoError unless the folder is a real one of this user alone."""
+    """Raises UnsafeFile unless the folder is a real one of this user alone."""
     _check(folder.lstat(), folder, stat.S_ISDIR)
 
 
-def _check(found: os.stat_result, path: Path, is_kind: object) -> None:
-    right_kind = callable(is_kind) and is_kind(found.st_mode)
-    if not right_kind or found.st_mode & _OTHERS or found.st_uid not in {os.geteuid(), 0}:
-        raise CryptoError(
+def _check(found: os.stat_result, path: Path, is_kind: Callable[[int], bool]) -> None:
+    linked = stat.S_ISREG(found.st_mode) and found.st_nlink != 1  # a second name may lie where others read
+    ours = is_kind(found.st_mode) and not linked and found.st_uid in {os.geteuid(), 0}
+    if not ours or found.st_mode & _OTHERS:
+        raise UnsafeFile(
             "{path} is a link, or not of this user alone (mode {mode:04o})",
             _NEXT,
             where=str(path),
             path=str(path),
             mode=found.st_mode & 0o7777,
         )
+
+
+def destroy(path: Path) -> None:
+    """Overwrite with zeros, sync, unlink; FileNotFoundError where there is none.
+
+    Copy-on-write and flash storage may keep the old blocks: what is destroyed beyond doubt is only what the passphrase
+    no longer opens, so private keys lie encrypted in the first place.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(bytes(os.fstat(file.fileno()).st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    sync_folder(path.parent)
