@@ -13,8 +13,6 @@ from records.instants import now
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from yunwang.wiring import Site
-
 
 def login_file() -> Path:
     """Where ``yw login`` keeps its token: the user's own configuration folder."""
@@ -53,9 +51,9 @@ def actor(state: sa.Engine) -> str:
     return f"local:{getpass.getuser()}"
 
 
-def first_password(site: Site) -> str | None:
+def first_password(state: sa.Engine, *, demo: bool) -> str | None:
     """The one-time password of the first user, told once; None if there are users already."""
     from access.first_run import ensure_admin  # noqa: PLC0415 - argon2 only when needed
 
-    password = ensure_admin(site.state, now(), demo=site.place.demo)
+    password = ensure_admin(state, now(), demo=demo)
     return password.reveal() if password else None

@@ -48,7 +48,7 @@ def _in_foreground(site: Site, port: int | None) -> None:
         parent = supervisor.build(site.place, site.settings, port, current().config, more)
         for warning in parent.warnings:
             show_warning(warning)
-        _announce_first_password(site)
+        _announce_first_password(site.state, demo=site.place.demo)
         parent.run(lambda url: _say_ready(url, site))
     finally:
         kept.close()
@@ -64,7 +64,7 @@ def _demo(site: Site) -> supervisor.MoreRecipes:
 def _announce_first_password(site: Site) -> None:
     from yunwang.acting import first_password  # noqa: PLC0415 - asks the state database
 
-    password = first_password(site)
+    password = first_password(site.state, demo=site.place.demo)
     if password:
         note("first user: admin, one-time password: {password}", password=password)
 
