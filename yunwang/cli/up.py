@@ -48,7 +48,7 @@ def _in_foreground(site: Site, port: int | None) -> None:
         parent = supervisor.build(site.place, site.settings, port, current().config, more)
         for warning in parent.warnings:
             show_warning(warning)
-        _announce_first_password(site.state, demo=site.place.demo)
+        _announce_first_password(site)
         parent.run(lambda url: _say_ready(url, site))
     finally:
         kept.close()
