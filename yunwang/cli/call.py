@@ -78,7 +78,7 @@ def split_global(arguments: list[str], *, terminal: bool) -> tuple[Call, list[st
 def _next(waiting: object, name: str) -> str:
     value = next(waiting, None)  # type: ignore[call-overload]  # an iterator of str
     if value is None:
-        raise UsageError("option {option} needs a value", "give it one: {option} VALUE", option=name)
+        raise UsageError("option {option} needs a value", "give it one: {option} VALUE", where=name, option=name)
     return cast("str", value)
 
 

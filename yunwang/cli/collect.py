@@ -44,7 +44,9 @@ def _shard(text: str) -> tuple[int, int]:
 def once(device: str = typer.Option(..., "--device", help="id in the inventory")) -> None:
     """Poll one device now and show what it answers; nothing is stored."""
     site = open_site()
-    poll = _poll(site, _known(site, device))
+    chosen = _known(site, device)
+    _check_secrets(site, chosen)
+    poll = _poll(site, chosen)
     if not poll.answered:
         reason = f"{poll.failure.reason.value} {poll.failure.detail}".strip() if poll.failure else "no answer"
         advice = "check address, port and community or user with `yw inventory export`"
@@ -60,6 +62,13 @@ def _known(site: Site, device: str) -> Device:
     if chosen.snmp is None:
         raise UserError("the device has no snmp in the inventory", "add it and import again", where=where)
     return chosen
+
+
+def _check_secrets(site: Site, device: Device) -> None:
+    """A secret that is missing or cannot be opened is told as what it is, not as a device that does not answer."""
+    for reference in (device.snmp.community, device.snmp.auth_key, device.snmp.priv_key) if device.snmp else ():
+        if reference:
+            site.resolve(reference)
 
 
 def _poll(site: Site, device: Device) -> Poll:

@@ -15,6 +15,7 @@ from inventory.model import Inventory
 from inventory.writing import ansible as ansible_inventory
 from inventory.writing import to_json, to_yaml
 from records.instants import now
+from yunwang.cli.files import write_file
 from yunwang.cli.output import emit, show_error
 from yunwang.language import translate
 from yunwang.wiring import Site, open_site
@@ -97,7 +98,7 @@ def export(out: Path | None = typer.Option(None, "--out", help="write to this fi
     if out is None:
         sys.stdout.write(text)
     else:
-        out.write_text(text, "utf-8")
+        write_file(out, text.encode())
 
 
 @app.command("ansible")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from access.roles import Capability
-from records.errors import RefusedError
+from records.errors import RefusedError, UsageError
 from records.instants import now
 from yunwang.cli.output import emit
 from yunwang.cli.user import DryRun
@@ -37,6 +37,8 @@ def new(
 
     site = open_site()
     owner = user or site.actor
+    if not user and owner.startswith("local:"):
+        raise UsageError("nobody is logged in here", "say whose rights it has: --user NAME", where="--user")
     _check_own(site.actor, owner)
     with writing(site.state) as connection:
         text, token = tokens.new_token(
