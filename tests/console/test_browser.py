@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from access import users
@@ -23,6 +25,7 @@ from console.ports import Views
 from inventory.model import Inventory
 from records.instants import format_instant
 from storage.state import metadata, open_state, writing
+from tests.running import missing_peer
 from yunwang import sockets
 
 pytestmark = pytest.mark.peer
@@ -120,6 +123,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, inventory: Inventory, views: 
 @pytest.fixture(scope="module")
 def browser(require_peer: Callable[[str, str, str], str]) -> Iterator[Browser]:
     path = require_peer("Chromium", "chromium", "apt-get install chromium fonts-noto-cjk")
+    if subprocess.call([compute_driver_executable()[0], "--version"], stdout=subprocess.DEVNULL):
+        missing_peer("playwright's driver does not start; install what it lacks: apt-get install libatomic1")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=FLAGS)
         yield opened
