@@ -1,25 +1,31 @@
 """ASN.1 shapes on asn1crypto, with plain OIDs: its own classes map names globally, and the GM ones are missing.
 
-Shapes: AlgorithmIdentifier (RFC 5280), PBES2 (RFC 8018), CMS SignedData (RFC 5652) in our profile.
+Shapes: AlgorithmIdentifier (RFC 5280), PBES2 (RFC 8018), attributes; those of CMS stand in ``crypto.cms.shapes``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from asn1crypto import core, x509
+from asn1crypto import core
 
 SM3 = "1.2.156.10197.1.401"
 SM2_WITH_SM3 = "1.2.156.10197.1.501"
 SM2_SIGN = "1.2.156.10197.1.301.1"  # GM/T 0010-2012 §6: what older signers name in SignerInfo
-SM4_CBC = "1.2.156.10197.1.104.2"
+SM2_ENCRYPT = "1.2.156.10197.1.301.3"  # GM/T 0006: who a content key is encrypted for
+SM4_CBC, SM4_GCM = "1.2.156.10197.1.104.2", "1.2.156.10197.1.104.8"
 HMAC_SM3 = "1.2.156.10197.1.401.2"  # as GmSSL and GM/T 0091 write it
 HMAC_SM3_OPENSSL = "1.2.156.10197.1.401.3.1"  # as OpenSSL and Tongsuo write it
 PBES2 = "1.2.840.113549.1.5.13"
 PBKDF2 = "1.2.840.113549.1.5.12"
 GM_DATA, GM_SIGNED = "1.2.156.10197.6.1.4.2.1", "1.2.156.10197.6.1.4.2.2"
+GM_ENVELOPED, GM_SIGNED_AND_ENVELOPED = "1.2.156.10197.6.1.4.2.3", "1.2.156.10197.6.1.4.2.4"
 PKCS7_DATA, PKCS7_SIGNED = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
+PKCS7_ENVELOPED, PKCS7_SIGNED_AND_ENVELOPED = "1.2.840.113549.1.7.3", "1.2.840.113549.1.7.4"
+TST_INFO = "1.2.840.113549.1.9.16.1.4"  # id-ct-TSTInfo
 CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
+SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.47"  # id-aa-signingCertificateV2, RFC 5035
+TIMESTAMP_TOKEN = "1.2.840.113549.1.9.16.2.14"  # noqa: S105 - id-aa-timeStampToken, RFC 3161 appendix A
 
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What asn1crypto raises on hostile input, its own slips included: a REAL has no ``native``, for one."""
@@ -94,62 +100,6 @@ class Attributes(core.SetOf):  # type: ignore[misc]
     """Signed or unsigned attributes."""
 
     _child_spec = Attribute
-
-
-class IssuerAndSerial(core.Sequence):  # type: ignore[misc]
-    """Which certificate signed."""
-
-    _fields = [("issuer", x509.Name), ("serial", core.Integer)]  # noqa: RUF012
-
-
-class SignerInfo(core.Sequence):  # type: ignore[misc]
-    """One signature with its signed attributes."""
-
-    _fields = [  # noqa: RUF012
-        ("version", core.Integer),
-        ("sid", IssuerAndSerial),
-        ("digest_algorithm", AlgorithmIdentifier),
-        ("signed_attrs", Attributes, {"implicit": 0, "optional": True}),
-        ("signature_algorithm", AlgorithmIdentifier),
-        ("signature", core.OctetString),
-        ("unsigned_attrs", Attributes, {"implicit": 1, "optional": True}),
-    ]
-
-
-class SignerInfos(core.SetOf):  # type: ignore[misc]
-    """All signatures."""
-
-    _child_spec = SignerInfo
-
-
-class Certificates(core.SetOf):  # type: ignore[misc]
-    """The chain that comes along."""
-
-    _child_spec = x509.Certificate
-
-
-class EncapsulatedContent(core.Sequence):  # type: ignore[misc]
-    """What was signed; the content itself is absent where the signature is detached."""
-
-    _fields = [("type", core.ObjectIdentifier), ("content", core.OctetString, {"explicit": 0, "optional": True})]  # noqa: RUF012
-
-
-class SignedData(core.Sequence):  # type: ignore[misc]
-    """Signatures over one content."""
-
-    _fields = [  # noqa: RUF012
-        ("version", core.Integer),
-        ("digest_algorithms", AlgorithmIdentifiers),
-        ("content", EncapsulatedContent),
-        ("certificates", Certificates, {"implicit": 0, "optional": True}),
-        ("signers", SignerInfos),
-    ]
-
-
-class SignedContent(core.Sequence):  # type: ignore[misc]
-    """ContentInfo that holds SignedData."""
-
-    _fields = [("type", core.ObjectIdentifier), ("content", SignedData, {"explicit": 0})]  # noqa: RUF012
 
 
 def algorithm(oid: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from crypto.sm2 import PrivateKey
 from crypto.x509 import Certificate
@@ -15,10 +16,12 @@ class SiteIdentity:
     Attributes:
         key: Belongs to ``chain[0]``.
         chain: The signing certificate first, the CA last.
+        stamp: Gets a time-stamp token (RFC 3161) for a signature value; None signs without.
     """
 
     key: PrivateKey
     chain: tuple[Certificate, ...]
+    stamp: Callable[[bytes], bytes] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.chain or self.key.public != self.chain[0].public_key:
