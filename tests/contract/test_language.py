@@ -34,7 +34,9 @@ def files(folder: Path) -> Path:
     (folder / "tab.yaml").write_text("yunwang: 1\n\tregions: []\n")
     (folder / "open.yaml").write_text('regions: [{code: "1"\n')
     (folder / "binary").write_bytes(b"\xff\xfe\0")
-    (folder / "rule.yml").write_text("title: x\nlogsource: {product: windows}\ndetection: {a: {b: c}, condition: nope}\n")
+    (folder / "rule.yml").write_text(
+        "title: x\nlogsource: {product: windows}\ndetection: {a: {b: c}, condition: nope}\n"
+    )
     (folder / "text").write_text("hello")
     return folder
 
