@@ -8,7 +8,7 @@ from __future__ import annotations
 from crypto.curve import FIELD_BYTES, N
 from crypto.errors import InvalidEncoding
 
-SEQUENCE, INTEGER = 0x30, 0x02
+SEQUENCE, INTEGER, OCTET_STRING = 0x30, 0x02, 0x04
 CONSTRUCTED = 0x20
 LONG_TAG = 0x1F
 LONG_LENGTH = 0x80
@@ -59,21 +59,21 @@ def parse_signature(der: bytes) -> tuple[int, int]:
     tag, start, end = read(der)
     if tag != SEQUENCE or end != len(der):
         raise InvalidEncoding("the signature is no DER SEQUENCE of two INTEGERs", _NEXT)
-    r, middle = _integer(der, start)
-    s, last = _integer(der, middle)
+    r, middle = read_integer(der, start)
+    s, last = read_integer(der, middle)
     if last != end:
         raise InvalidEncoding("the signature has bytes after s", _NEXT)
     _check_range(r, s)
     return r, s
 
 
-def _integer(der: bytes, at: int) -> tuple[int, int]:
-    """A minimal, non-negative INTEGER and where it ends."""
+def read_integer(der: bytes, at: int) -> tuple[int, int]:
+    """The minimal, non-negative INTEGER at ``at`` and where it ends; raises InvalidEncoding."""
     tag, start, end = read(der, at)
     content = der[start:end]
     minimal = content and content[0] < 0x80 and not (len(content) > 1 and content[0] == 0 and content[1] < 0x80)  # noqa: PLR2004 - sign bit
     if tag != INTEGER or not minimal:
-        raise InvalidEncoding("the signature holds no minimal positive INTEGER at byte {at}", _NEXT, at=at)
+        raise InvalidEncoding("no minimal positive INTEGER at byte {at}", _NEXT, at=at)
     return int.from_bytes(content), end
 
 
@@ -84,13 +84,20 @@ def _check_range(r: int, s: int) -> None:
 
 def encode_signature(r: int, s: int) -> bytes:
     """SEQUENCE{r, s} in DER."""
-    body = _encode_integer(r) + _encode_integer(s)
-    return bytes((SEQUENCE, len(body))) + body
+    return encode(SEQUENCE, encode_integer(r) + encode_integer(s))
 
 
-def _encode_integer(value: int) -> bytes:
-    content = value.to_bytes(value.bit_length() // 8 + 1)
-    return bytes((INTEGER, len(content))) + content
+def encode_integer(value: int) -> bytes:
+    """A non-negative INTEGER in DER."""
+    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
+
+
+def encode(tag: int, content: bytes) -> bytes:
+    """One element in DER."""
+    if len(content) < LONG_LENGTH:
+        return bytes((tag, len(content))) + content
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8)
+    return bytes((tag, LONG_LENGTH | len(size))) + size + content
 
 
 def signature_to_raw(der: bytes) -> bytes:

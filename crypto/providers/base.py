@@ -19,7 +19,17 @@ class Capability(StrEnum):
     HKDF_SM3 = "hkdf-sm3"
     SM4_GCM = "sm4-gcm"
     SM4_CBC = "sm4-cbc"
-    SM2 = "sm2"
+    SM2_POINT = "sm2.point"
+    SM2_SIGN = "sm2.sign"
+    SM2_VERIFY = "sm2.verify"
+    SM2_ENCRYPT = "sm2.encrypt"
+    SM2_DECRYPT = "sm2.decrypt"
+    SM2_EXCHANGE = "sm2.exchange"
+    SM2_DEVICE = "sm2.device"
+
+
+SM2 = frozenset(one for one in Capability if one.value.startswith("sm2.")) - {Capability.SM2_DEVICE}
+REQUIRED = frozenset(Capability) - {Capability.SM2_DEVICE}  # what the platform cannot run without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +109,78 @@ class Ciphers(Provider, Protocol):
     def cbc_decrypt(self, key: bytes, iv: bytes, blocks: bytes) -> bytes: ...
 
 
-class Signatures(Provider, Protocol):
-    """``sm2``; handles are the provider's own loaded keys, points are 04||x||y, signatures strict DER."""
+class Points(Provider, Protocol):
+    """``sm2.point``: the public half of a private key. Points are 04||x||y, here and below."""
 
     def point_of(self, scalar: bytes) -> bytes:
         """The point dG of a 32-byte scalar in [1, n-2]."""
         ...
 
+
+class PrivateLoader(Provider, Protocol):
+    """Has private keys in a form of its own: the handle."""
+
     def load_private(self, scalar: bytes, point: bytes) -> object: ...
+
+
+class PublicLoader(Provider, Protocol):
+    """Has public keys in a form of its own."""
 
     def load_public(self, point: bytes) -> object: ...
 
-    def sign(self, handle: object, data: bytes, identifier: bytes) -> bytes: ...
 
-    def verify(self, handle: object, signature: bytes, data: bytes, identifier: bytes) -> bool: ...
+class Signer(PrivateLoader, Protocol):
+    """``sm2.sign``."""
+
+    def sign(self, handle: object, digest: bytes) -> bytes:
+        """A strict DER signature over e = SM3(ZA||M), 32 bytes."""
+        ...
+
+
+class Verifier(PublicLoader, Protocol):
+    """``sm2.verify``."""
+
+    def verify(self, handle: object, digest: bytes, signature: bytes) -> bool:
+        """Whether a signature in strict DER, in range, holds for e."""
+        ...
+
+
+class Encryptor(PublicLoader, Protocol):
+    """``sm2.encrypt``."""
+
+    def encrypt(self, handle: object, text: bytes) -> bytes:
+        """The ciphertext of 1 to 255 bytes, DER of GM/T 0009."""
+        ...
+
+
+class Decryptor(PrivateLoader, Protocol):
+    """``sm2.decrypt``."""
+
+    def decrypt(self, handle: object, ciphertext: bytes) -> bytes:
+        """The text of a ciphertext in strict DER with C1 on the curve; raises AuthenticationFailed unless C3 holds."""
+        ...
+
+
+class Exchanger(Provider, Protocol):
+    """``sm2.exchange``: the arithmetic of GB/T 32918.3-2016 §6.1 that holds secrets."""
+
+    def shared_point(self, own: tuple[bytes, bytes, int], peer: tuple[bytes, bytes, int]) -> bytes:
+        """The point [d + x̄r](P + [x̄']R) of both sides; raises InvalidPoint where it is the one at infinity.
+
+        Args:
+            own: Private key d and ephemeral r, 32 bytes each, and x̄ of the own ephemeral point.
+            peer: Public key P and ephemeral point R, 65 bytes each, checked to be on the curve, and x̄' of R.
+        """
+        ...
+
+
+class Device(Signer, Decryptor, Protocol):
+    """``sm2.device``: signs and decrypts with keys that never leave the hardware; the handle is the key's number."""
+
+    def public_of(self, number: int) -> bytes:
+        """The public half of a key in the device."""
+        ...
+
+    def unlock(self, number: int, access_code: str) -> object:
+        """The handle of a key, its use permitted by the access code (私钥访问控制码)."""
+        ...

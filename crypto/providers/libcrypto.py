@@ -7,9 +7,9 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from crypto.errors import ProviderUnavailable
+from crypto.errors import CryptoError, ProviderUnavailable
 
 MINIMUM = 0x3000_0000  # OpenSSL 3.0: OPENSSL_VERSION_NUMBER is 0xMNN00PP0
 SONAMES = ("libcrypto.so.4", "libcrypto.so.3")
@@ -19,29 +19,90 @@ SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "OpenSSL_version": (_BYTES, [_INT]),
     "OpenSSL_version_num": (c.c_ulong, []),
     "ERR_clear_error": (None, []),
-    "EVP_MD_fetch": (_P, [_P, _BYTES, _BYTES]),
-    "EVP_MD_CTX_new": (_P, []),
-    "EVP_MD_CTX_free": (None, [_P]),
-    "EVP_MD_CTX_set_pkey_ctx": (None, [_P, _P]),
     "EVP_PKEY_CTX_new": (_P, [_P, _P]),
     "EVP_PKEY_CTX_free": (None, [_P]),
-    "EVP_PKEY_CTX_set1_id": (_INT, [_P, _BYTES, _INT]),
-    "EVP_DigestSignInit": (_INT, [_P, _P, _P, _P, _P]),
-    "EVP_DigestSign": (_INT, [_P, _P, c.POINTER(_SIZE), _BYTES, _SIZE]),
-    "EVP_DigestVerifyInit": (_INT, [_P, _P, _P, _P, _P]),
-    "EVP_DigestVerify": (_INT, [_P, _BYTES, _SIZE, _BYTES, _SIZE]),
+    "EVP_PKEY_sign_init": (_INT, [_P]),
+    "EVP_PKEY_sign": (_INT, [_P, _P, c.POINTER(_SIZE), _BYTES, _SIZE]),
+    "EVP_PKEY_verify_init": (_INT, [_P]),
+    "EVP_PKEY_verify": (_INT, [_P, _BYTES, _SIZE, _BYTES, _SIZE]),
+    "EVP_PKEY_encrypt_init": (_INT, [_P]),
+    "EVP_PKEY_encrypt": (_INT, [_P, _P, c.POINTER(_SIZE), _BYTES, _SIZE]),
+    "EVP_PKEY_decrypt_init": (_INT, [_P]),
+    "EVP_PKEY_decrypt": (_INT, [_P, _P, c.POINTER(_SIZE), _BYTES, _SIZE]),
     "EVP_PKEY_free": (None, [_P]),
     "d2i_AutoPrivateKey": (_P, [_P, c.POINTER(_BYTES), c.c_long]),
     "d2i_PUBKEY": (_P, [_P, c.POINTER(_BYTES), c.c_long]),
     "BN_bin2bn": (_P, [_BYTES, _INT, _P]),
     "BN_clear_free": (None, [_P]),
+    "BN_CTX_secure_new": (_P, []),
+    "BN_CTX_free": (None, [_P]),
+    "BN_mod_mul": (_INT, [_P, _P, _P, _P, _P]),
+    "BN_mod_add": (_INT, [_P, _P, _P, _P, _P]),
     "EC_GROUP_new_by_curve_name": (_P, [_INT]),
     "EC_GROUP_free": (None, [_P]),
     "EC_POINT_new": (_P, [_P]),
-    "EC_POINT_free": (None, [_P]),
+    "EC_POINT_clear_free": (None, [_P]),
+    "EC_GROUP_get0_order": (_P, [_P]),
+    "EC_POINT_add": (_INT, [_P, _P, _P, _P, _P]),
+    "EC_POINT_is_at_infinity": (_INT, [_P, _P]),
+    "EC_POINT_oct2point": (_INT, [_P, _P, _BYTES, _SIZE, _P]),
     "EC_POINT_mul": (_INT, [_P, _P, _P, _P, _P, _P]),
     "EC_POINT_point2oct": (_SIZE, [_P, _P, _INT, _P, _SIZE, _P]),
 }
+
+
+class Arithmetic:
+    """One calculation on a curve: what is made within is wiped and freed at the end, whatever happens.
+
+    Attributes:
+        group: The EC_GROUP.
+        scratch: A BN_CTX in secure memory.
+    """
+
+    def __init__(self, lib: Any, curve: int) -> None:
+        self._lib = lib
+        self.group = checked(lib, lib.EC_GROUP_new_by_curve_name(curve))
+        self.scratch = lib.BN_CTX_secure_new()
+        self._points: list[int] = []
+        self._numbers: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in self._numbers:
+            self._lib.BN_clear_free(number)
+        for point in self._points:
+            self._lib.EC_POINT_clear_free(point)
+        self._lib.BN_CTX_free(self.scratch)
+        self._lib.EC_GROUP_free(self.group)
+
+    def point(self, octets: bytes | None = None) -> int:
+        """A new point: infinity, or the one that 04||x||y tells."""
+        self._points.append(checked(self._lib, self._lib.EC_POINT_new(self.group)))
+        if octets is not None:
+            read = self._lib.EC_POINT_oct2point(self.group, self._points[-1], octets, len(octets), self.scratch)
+            checked(self._lib, read == 1)
+        return self._points[-1]
+
+    def secret(self, octets: bytes) -> int:
+        """A number."""
+        self._numbers.append(checked(self._lib, self._lib.BN_bin2bn(octets, len(octets), None)))
+        return self._numbers[-1]
+
+    def call(self, name: str, *arguments: int | None) -> None:
+        """A function of points on this curve; raises CryptoError if it fails."""
+        checked(self._lib, getattr(self._lib, name)(self.group, *arguments, self.scratch))
+
+
+def checked(lib: Any, result: Any) -> Any:
+    """The result of a call that must not fail; clears the error queue of this thread when it did."""
+    if not result or (isinstance(result, int) and result < 0):
+        lib.ERR_clear_error()
+        raise CryptoError(
+            "libcrypto refused an SM2 operation", "run `yw crypto selftest` and check the library it names"
+        )
+    return result
 
 
 class _Place(c.Structure):

@@ -9,31 +9,61 @@ from dataclasses import dataclass
 from typing import cast
 
 from crypto.errors import ProviderUnavailable
-from crypto.providers.base import Capability, Ciphers, Derivations, Digests, Macs, Provider, Signatures
+from crypto.providers.base import (
+    SM2,
+    Capability,
+    Ciphers,
+    Derivations,
+    Device,
+    Digests,
+    Exchanger,
+    Macs,
+    Points,
+    PrivateLoader,
+    Provider,
+    PublicLoader,
+)
 from crypto.providers.known_answers import check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``[crypto]`` says about providers beside their order.
+
+    Attributes:
+        allow_slow_reference: Whether ``gmssl``, pure Python and 20 to 1000 times slower, may serve.
+        sdf_library: The vendor's library of a crypto device (GM/T 0018).
+        accelerator_library: ``libyunwangsm.so``, built from ``native/accelerator``.
+    """
+
+    allow_slow_reference: bool = False
+    sdf_library: str = ""
+    accelerator_library: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a provider is found and what it can offer at most."""
+    """Where a provider is found, what it can offer at most, and which options its constructor takes."""
 
     module: str
     name: str
     offers: frozenset[Capability]
+    takes: tuple[str, ...] = ()
 
 
 _SOURCES: Mapping[str, _Source] = {
     "hashlib": _Source("crypto.providers.stdlib", "StdlibProvider", frozenset({Capability.SM3, Capability.HMAC_SM3})),
-    "pyca": _Source("crypto.providers.pyca", "PycaProvider", frozenset(Capability) - {Capability.SM2}),
-    "openssl": _Source("crypto.providers.openssl", "OpensslProvider", frozenset({Capability.SM2})),
+    "pyca": _Source("crypto.providers.pyca", "PycaProvider", frozenset(Capability) - SM2 - {Capability.SM2_DEVICE}),
+    "openssl": _Source("crypto.providers.openssl", "OpensslProvider", SM2),
 }
-DEFAULT_ORDER = ("hashlib", "pyca", "openssl")  # by measured speed per call: bench/crypto_bulk.py
+DEFAULT_ORDER = ("hashlib", "pyca", "openssl")  # by measured speed per call: bench/crypto.py
+SLOW = "gmssl"
 
 
 class Registry:
     """Providers in order. One that should serve but cannot be loaded is an error, not a reason to take the next."""
 
-    def __init__(self, order: Sequence[str] = DEFAULT_ORDER) -> None:
+    def __init__(self, order: Sequence[str] = DEFAULT_ORDER, options: Options | None = None) -> None:
         unknown = [name for name in order if name not in _SOURCES]
         if unknown or not order:
             raise ProviderUnavailable(
@@ -42,6 +72,13 @@ class Registry:
                 where="[crypto] providers",
                 unknown=", ".join(unknown),
                 known=", ".join(_SOURCES),
+            )
+        self.options = options or Options()
+        if SLOW in order and not self.options.allow_slow_reference:
+            raise ProviderUnavailable(
+                "the provider gmssl is pure Python, slow and not constant in time",
+                "take it out of [crypto] providers, or set allow_slow_reference = true there",
+                where="[crypto] providers",
             )
         self.order = tuple(order)
         self._loaded: dict[str, Provider] = {}
@@ -53,7 +90,8 @@ class Registry:
         with self._lock:
             if name not in self._loaded:
                 source = _SOURCES[name]
-                self._loaded[name] = cast("Provider", getattr(importlib.import_module(source.module), source.name)())
+                kind = getattr(importlib.import_module(source.module), source.name)
+                self._loaded[name] = cast("Provider", kind(*(getattr(self.options, one) for one in source.takes)))
             return self._loaded[name]
 
     def get(self, capability: Capability) -> Provider:
@@ -81,10 +119,10 @@ class Registry:
 _active = Registry()
 
 
-def configure(order: Sequence[str]) -> None:
+def configure(order: Sequence[str], options: Options | None = None) -> None:
     """Set the order for this process (``[crypto] providers``), before first use; loaded keys keep their provider."""
     global _active  # noqa: PLW0603 - one process has one registry
-    _active = Registry(order)
+    _active = Registry(order, options)
 
 
 def active() -> Registry:
@@ -112,6 +150,26 @@ def ciphers(capability: Capability = Capability.SM4_GCM) -> Ciphers:
     return cast("Ciphers", _active.get(capability))
 
 
-def signatures() -> Signatures:
-    """Who computes SM2."""
-    return cast("Signatures", _active.get(Capability.SM2))
+def points() -> Points:
+    """Who computes public halves."""
+    return cast("Points", _active.get(Capability.SM2_POINT))
+
+
+def public_loader(capability: Capability) -> PublicLoader:
+    """Who verifies or encrypts."""
+    return cast("PublicLoader", _active.get(capability))
+
+
+def private_loader(capability: Capability) -> PrivateLoader:
+    """Who signs or decrypts."""
+    return cast("PrivateLoader", _active.get(capability))
+
+
+def exchanger() -> Exchanger:
+    """Who computes the secret of a key exchange."""
+    return cast("Exchanger", _active.get(Capability.SM2_EXCHANGE))
+
+
+def device() -> Device:
+    """The crypto device (密码机)."""
+    return cast("Device", _active.get(Capability.SM2_DEVICE))
