@@ -22,9 +22,16 @@ CA_YEARS, SIGNER_YEARS = 20, 5
 CLOCK_SKEW = timedelta(hours=1)  # a verifier's clock may be behind ours
 KEY_ID_BYTES = 20
 SERIAL_BITS = 126
-CA_NAME, SIGNER_NAME = "site-ca", "site-signing"
+CA_NAME, SIGNER_NAME, TIMESTAMPER_NAME = "site-ca", "site-signing", "site-tsa"
 
-__all__ = ["SiteIdentity", "ensure_site_identity", "issue_signer", "make_ca"]
+__all__ = [
+    "SiteIdentity",
+    "ensure_site_identity",
+    "ensure_site_timestamper",
+    "issue_signer",
+    "issue_timestamper",
+    "make_ca",
+]
 
 
 def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation: str, now: datetime) -> SiteIdentity:
@@ -44,11 +51,27 @@ def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation:
             keystore, CA_NAME, make_ca(_key(keystore, CA_NAME), subject_organisation, now)
         )
         key = _key(keystore, SIGNER_NAME)
-        signer = _certificate(keystore, SIGNER_NAME) or _keep(
-            keystore, SIGNER_NAME, issue_signer(key.public, keystore.key(CA_NAME), ca, subject_organisation, now)
-        )
+        signer = _certificate(keystore, SIGNER_NAME)
+        if signer is None or signer.public_key != key.public:  # a rotation was cut short between the two
+            signed = issue_signer(key.public, keystore.key(CA_NAME), ca, subject_organisation, now)
+            signer = _keep(keystore, SIGNER_NAME, signed)
         _export(ca, ca_out)
     return SiteIdentity(key=key, chain=(signer, ca))
+
+
+def ensure_site_timestamper(keystore: KeyStore, subject_organisation: str, now: datetime) -> SiteIdentity:
+    """The identity of the site's own time-stamp authority, made on first use; the site's CA must be there."""
+    with keystore.locked():
+        ca = _certificate(keystore, CA_NAME)
+        if ca is None:
+            raise CryptoError("the site has no CA yet", "set the site up: yw inventory import PATH")
+        key = _key(keystore, TIMESTAMPER_NAME)
+        leaf = _certificate(keystore, TIMESTAMPER_NAME) or _keep(
+            keystore,
+            TIMESTAMPER_NAME,
+            issue_timestamper(key.public, keystore.key(CA_NAME), ca, subject_organisation, now),
+        )
+    return SiteIdentity(key=key, chain=(leaf, ca))
 
 
 def _key(keystore: KeyStore, name: str) -> PrivateKey:
@@ -98,6 +121,20 @@ def issue_signer(
     ]
     issuer = x509.Name.load(ca.subject)
     return _sign(_tbs(issuer, _name(organisation, "signing"), public, now, SIGNER_YEARS, extensions), ca_key)
+
+
+def issue_timestamper(
+    public: PublicKey, ca_key: PrivateKey, ca: Certificate, organisation: str, now: datetime
+) -> Certificate:
+    """A certificate whose only purpose is time stamping, critical (RFC 3161 §2.3)."""
+    extensions = [
+        _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
+        _extension("extended_key_usage", ["time_stamping"], critical=True),
+        _extension("key_identifier", _key_id(public)),
+        _extension("authority_key_identifier", {"key_identifier": _key_id(ca.public_key)}),
+    ]
+    issuer = x509.Name.load(ca.subject)
+    return _sign(_tbs(issuer, _name(organisation, "time stamps"), public, now, SIGNER_YEARS, extensions), ca_key)
 
 
 def _name(organisation: str, role: str) -> Any:
