@@ -45,6 +45,23 @@ def number(value: Any) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def parts_of(value: Any) -> tuple[str, str]:
+    """A number's text at its decimal point, ``("1,234", ".5")``, so that a column of them can be aligned there."""
+    whole, point, fraction = number(value).partition(".")
+    return whole, point + fraction
+
+
+def price(value: Any) -> str:
+    """A unit price with all its digits, at least the cents: ``1.50``, ``0.00012``."""
+    whole, fraction = parts_of(value)
+    return whole if value is None else f"{whole}.{fraction[1:]:0<2}"
+
+
+def unit(value: str, month: str) -> str:
+    """A unit as people write it: ``GB*month`` as GB·月, ``vcpu*h`` as vCPU·h; ``month`` is that word."""
+    return "·".join({"month": month, "vcpu": "vCPU"}.get(one, one) for one in value.split("*"))
+
+
 def instant(value: datetime | str | None) -> str:
     """``YYYY-MM-DD HH:MM:SS`` in the site's zone, Asia/Shanghai."""
     return UNKNOWN if value is None else f"{_local(value):%Y-%m-%d %H:%M:%S}"

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 Row = Mapping[str, Any]
+CROWDED = 0.7
+"""Utilisation from which a link needs eyes."""
 _WORST_FIRST = {"down": 0, "degraded": 1, "unknown": 2, "up": 3}
 _PROTECTION_WORST = {"lost": 0, "degraded": 1, "unknown": 2, "normal": 3}
 
@@ -39,8 +41,18 @@ def summarise_links(rows: Sequence[Row]) -> LinkSummary:
 
 
 def worst_links(rows: Iterable[Row], count: int) -> list[Row]:
-    """Down first, then unprotected, then by utilisation."""
-    return sorted(rows, key=_badness)[:count]
+    """Links in trouble: down first, then unprotected, then by utilisation; none where all is well."""
+    return sorted((row for row in rows if _needs_eyes(row)), key=_badness)[:count]
+
+
+def busiest_links(rows: Iterable[Row], count: int) -> list[Row]:
+    """The highest utilisation first; what is not measured is left out."""
+    measured = (row for row in rows if row["utilisation"] is not None)
+    return sorted(measured, key=lambda row: (-row["utilisation"], row["link"]))[:count]
+
+
+def _needs_eyes(row: Row) -> bool:
+    return row["state"] != "up" or row["protection"] != "normal" or (row["utilisation"] or 0.0) >= CROWDED
 
 
 def _badness(row: Row) -> tuple[int, int, float, str]:

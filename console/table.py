@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 from records.errors import UserError
 
 Kind = Literal[
-    "text", "code", "number", "bps", "percent", "bar", "yuan", "instant", "date", "bool", "list", "pairs",
-    "level", "link_state", "protection", "alert_state", "incident_state", "period_state", "outcome",
+    "text", "code", "id", "number", "quantity", "price", "unit", "bps", "percent", "bar", "yuan", "instant", "date",
+    "bool", "list", "pairs",
+    "level", "link_state", "protection", "alert_state", "incident_state", "period_state", "outcome", "line_kind",
 ]  # fmt: skip
 PAGE_ROWS = 50
 LONGEST_PAGE = 200
@@ -47,7 +48,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether it is aligned to the right."""
-        return self.kind in {"number", "bps", "percent", "yuan"}
+        return self.kind in {"number", "quantity", "price", "bps", "percent", "yuan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,9 @@ def environment() -> Environment:
         "moment": figures.moment,
         "whole_percent": figures.whole_percent,
         "day": figures.day,
+        "parts_of": figures.parts_of,
+        "price": figures.price,
+        "unit": figures.unit,
         "words": words,
         "languages": LANGUAGES,
     }

@@ -73,6 +73,38 @@ OUTCOME: Words = {
     "failure": Word("失败", "bad", "■"),
     "refused": Word("拒绝", "warn", "▲"),
 }
+SAMPLE: Words = {
+    "ok": Word("正常", "good", "●"),
+    "missing": Word("缺数", "none", "○"),
+    "first": Word("首个样本", "none", "○"),
+    "reset": Word("计数器重置", "warn", "▲"),
+    "implausible": Word("不可信", "warn", "◆"),
+    "interpolated": Word("插值", "warn", "◐"),
+    "unknown": Word("未知", "none", "○"),
+}
+LINE_KIND: Words = {"usage": Word("用量", "none", "●"), "rounding": Word("尾差", "none", "◐")}
+ENTITY: Mapping[str, str] = {
+    "link": "链路",
+    "device": "设备",
+    "group": "链路组",
+    "host": "主机",
+    "user": "用户",
+    "tenant": "租户",
+    "org": "委办局",
+    "source_ip": "源地址",
+    "cloud": "云平台",
+    "item": "合规条款",
+    "certificate": "证书",
+    "source": "来源",
+}
+PROCESS: Mapping[str, str] = {
+    "supervisor": "看护其余进程",
+    "collect": "采集：SNMP、日志、云用量",
+    "work": "判定、计量与入库",
+    "serve": "控制台与接口",
+    "lab": "演示省份的模拟器",
+}
+WINDOW: Mapping[str, str] = {"6h": "6 小时", "24h": "24 小时", "7d": "7 天", "30d": "30 天"}
 ROLE: Mapping[Role, str] = {
     Role.SYSADMIN: "系统管理员",
     Role.SECADMIN: "安全管理员",
@@ -103,6 +135,8 @@ _OF_KIND: Mapping[str, Words] = {
     "period_state": PERIOD_STATE,
     "outcome": OUTCOME,
     "process_state": PROCESS_STATE,
+    "sample": SAMPLE,
+    "line_kind": LINE_KIND,
 }
 
 

@@ -26,9 +26,9 @@ LINKS = Table(
     topic="links",
     empty="还没有链路。请用 yw inventory import 导入资产清单，采集器会在一个周期内开始轮询。",
     columns=(
-        Column(key="link", title="链路", kind="code", href="/links/{link}", searched=True),
+        Column(key="link", title="链路编号", kind="code", href="/links/{link}", searched=True),
         Column(key="group_name", title="链路组", searched=True, room="wide"),
-        Column(key="region", title="市地", searched=True),
+        Column(key="region", title="市地", searched=True, room="wide"),
         Column(key="tier", title="层级", choices=_TIERS, room="extra"),
         Column(key="carrier", title="运营商", searched=True, room="wide"),
         Column(key="state", title="状态", kind="link_state", choices=words.choices(words.LINK_STATE)),

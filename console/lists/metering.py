@@ -44,8 +44,8 @@ USAGE = Table(
         Column(key="tenant", title="租户", kind="code", searched=True),
         Column(key="organisation_name", title="委办局", searched=True),
         Column(key="meter", title="计量项", kind="code", searched=True),
-        Column(key="quantity", title="用量", kind="number"),
-        Column(key="unit", title="单位", kind="code", searched=True),
+        Column(key="quantity", title="用量", kind="quantity"),
+        Column(key="unit", title="单位", kind="unit", searched=True),
         Column(key="days", title="有数据的天数", kind="number"),
         Column(key="last", title="数据截至", kind="date"),
     ),
@@ -60,7 +60,7 @@ BILLS = Table(
     topic="bills",
     empty="这个月还没有账单。导入用量和价目后用 yw bill draft 试算。",
     columns=(
-        Column(key="month", title="账期", kind="code", room="wide"),
+        Column(key="month", title="账期", kind="code", room="extra"),
         Column(key="organisation", title="委办局编号", kind="code", searched=True, room="wide"),
         Column(key="organisation_name", title="委办局", href="/bills/{month}/{organisation}", searched=True),
         Column(key="tenants", title="租户数", kind="number", room="wide"),
@@ -81,13 +81,13 @@ LINES = Table(
     columns=(
         Column(key="tenant", title="租户", kind="code", searched=True),
         Column(key="sku", title="计费项", kind="code", searched=True),
-        Column(key="price_version", title="价格版本", kind="number"),
-        Column(key="tier", title="阶梯", kind="number"),
-        Column(key="quantity", title="数量", kind="number"),
-        Column(key="unit", title="单位", kind="code"),
-        Column(key="unit_price", title="单价（元）", kind="number"),
+        Column(key="price_version", title="价格版本", kind="number", room="wide"),
+        Column(key="tier", title="阶梯", kind="number", room="wide"),
+        Column(key="quantity", title="数量", kind="quantity"),
+        Column(key="unit", title="单位", kind="unit"),
+        Column(key="unit_price", title="单价（元）", kind="price"),
         Column(key="amount", title="金额", kind="yuan"),
-        Column(key="kind", title="类别", kind="code", searched=True),
+        Column(key="kind", title="类别", kind="line_kind", searched=True, room="wide"),
     ),
 )
 
@@ -179,6 +179,15 @@ def _bill_row(inventory: Inventory, month: str, name: str, state: str, lines: Se
 def total(lines: Iterable[Row]) -> Decimal:
     """The sum of the amounts, exact."""
     return sum((Decimal(one["amount"]) for one in lines), Decimal(0))
+
+
+def subtotals(lines: Iterable[Row], key: str) -> list[Row]:
+    """The lines' amounts summed by a column; rows for ``console.overview.shares``."""
+    sums: dict[str, Decimal] = {}
+    for one in lines:
+        name = one.get(key) or ""
+        sums[name] = sums.get(name, Decimal(0)) + Decimal(one["amount"])
+    return [{"organisation": name, "organisation_name": name, "amount": amount} for name, amount in sums.items()]
 
 
 def bill_lines(bill: Row | None, scope: Scope, organisation: str) -> MemorySource:

@@ -54,7 +54,7 @@ AUDIT_LOG = Table(
         Column(key="object", title="对象", kind="code", searched=True),
         Column(key="outcome", title="结果", kind="outcome", choices=words.choices(words.OUTCOME)),
         Column(key="detail", title="详情", kind="pairs", sortable=False, loose=True, room="wide"),
-        Column(key="chain", title="SM3 链值", kind="code", sortable=False, room="extra"),
+        Column(key="chain", title="SM3 链值", kind="id", sortable=False, room="wide"),
     ),
 )
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from access.roles import Capability
 from console.listing import answer
 from console.lists import security
+from console.timeline import runs
 from console.visit import Visit, visiting
 
 router = APIRouter(include_in_schema=False)
@@ -32,7 +33,7 @@ def alert(visit: AlertReader, name: str) -> HTMLResponse:
     """One alert and the events that made it."""
     found = _found(visit.deps.views.alert(name, visit.scope, visit.translate.language))
     events = visit.deps.views.events(found["events"][-_MOST_EVENTS:])
-    return visit.page("alert.html", alert=found, events=events)
+    return visit.page("alert.html", alert=found, runs=runs(events), shown=len(events))
 
 
 def _found(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -58,7 +59,9 @@ def incident(visit: IncidentReader, name: str) -> HTMLResponse:
     wanted = list(dict.fromkeys(event for one in alerts for event in one["events"]))
     events = views.events(wanted[-_MOST_EVENTS:])
     joins = _joins(found, alerts)
-    return visit.page("incident.html", incident=found, joins=joins, events=events, event_count=len(wanted))
+    return visit.page(
+        "incident.html", incident=found, joins=joins, runs=runs(events), shown=len(events), event_count=len(wanted)
+    )
 
 
 def _joins(found: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], str]]:

@@ -11,14 +11,14 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from access.roles import Capability
 from console import schematic
 from console.lists import links, metering, security
-from console.overview import shares, summarise_links, worst_links
+from console.overview import busiest_links, shares, summarise_links, worst_links
 from console.table import parse_query
 from console.visit import Visit, visiting
 from records.instants import month_of
 
 router = APIRouter(include_in_schema=False)
 LoggedIn = Annotated[Visit, Depends(visiting(None))]
-_WORST, _NEWEST, _TOP = 12, 6, 8
+_WORST, _BUSIEST, _NEWEST, _TOP = 8, 8, 6, 8
 _SCREEN_NEWEST = 9
 
 
@@ -50,10 +50,12 @@ def _links(visit: Visit) -> Mapping[str, Any] | None:
     if scope is None:
         return None
     rows = links.link_rows(visit.deps.views, visit.inventory, scope)
+    worst = worst_links(rows, _WORST)
     return {
         "summary": summarise_links(rows),
         "tiles": schematic.tiles(visit.inventory, rows),
-        "worst": worst_links(rows, _WORST),
+        "worst": worst,
+        "busiest": busiest_links((row for row in rows if row not in worst), _BUSIEST),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import HTMLResponse, Response
@@ -19,7 +19,13 @@ from records.instants import month_of
 
 router = APIRouter(include_in_schema=False)
 Reader = Annotated[Visit, Depends(visiting(Capability.LINKS_READ))]
-_WINDOW = timedelta(hours=24)
+_WINDOWS = {
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+Window = Literal["6h", "24h", "7d", "30d"]
 
 
 @router.get("/links")
@@ -30,24 +36,32 @@ def link_list(visit: Reader) -> Response:
 
 
 @router.get("/links/{name}")
-def link_page(visit: Reader, name: str) -> HTMLResponse:
-    """One link: its last 24 hours against contract and P95."""
+def link_page(visit: Reader, name: str, window: Window = "24h") -> HTMLResponse:
+    """One link: its traffic of a window until now against contract and P95."""
     rows = {row["link"]: row for row in links.link_rows(visit.deps.views, visit.inventory, visit.scope)}
     if name not in rows:
         raise HTTPException(404, "there is no such link in your scope")
-    samples = visit.deps.views.link_samples(name, visit.at - _WINDOW, visit.at)
-    points = traffic.thinned(samples)
+    samples = visit.deps.views.link_samples(name, visit.at - _WINDOWS[window], visit.at)
+    points = traffic.with_gaps(traffic.thinned(samples))
     row, p95 = rows[name], visit.deps.views.p95(month_of(visit.at), name)
     return visit.page(
         "link.html",
         row=row,
+        window=window,
         points=points,
         chart={**traffic.series(points), "contract": row["contract_bps"], "p95": p95["billed_bps"] if p95 else None},
         completeness=traffic.completeness(samples),
         p95_row=p95,
+        circuit=_circuit(visit.inventory, name),
         ends=_ends(visit.inventory, name),
         siblings=[one for one in rows.values() if one["group"] == row["group"] and one["link"] != name],
     )
+
+
+def _circuit(inventory: Inventory, name: str) -> str | None:
+    """The carrier's own number of the line, for the call to its fault desk."""
+    link = inventory.link.get(name)
+    return link.circuit if link else None
 
 
 def _ends(inventory: Inventory, name: str) -> list[Mapping[str, str]]:

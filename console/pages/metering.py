@@ -13,12 +13,14 @@ from fastapi.responses import RedirectResponse, Response
 from access.roles import Capability
 from console.listing import answer
 from console.lists import metering
+from console.overview import shares
 from console.visit import Visit, visiting
 from records.instants import month_of
 
 router = APIRouter(include_in_schema=False)
 UsageReader = Annotated[Visit, Depends(visiting(Capability.USAGE_READ))]
 BillReader = Annotated[Visit, Depends(visiting(Capability.BILLS_READ))]
+_PARTS = 6
 Month = Annotated[str, Path(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 
 
@@ -92,5 +94,12 @@ def bill(visit: BillReader, month: Month, organisation: str) -> Response:
     if not lines:
         raise HTTPException(404, "there is no such bill in your scope")
     name = metering.organisation_name(visit.inventory, organisation)
-    context = {"month": month, "organisation": organisation, "name": name, "bill": found}
-    return answer(visit, source.table, source, "bill.html", total=metering.total(lines), **context)
+    context = {"month": month, "organisation": organisation, "name": name, "bill": found, "lines": lines}
+    return answer(
+        visit, source.table, source, "bill.html", total=metering.total(lines), parts_of_bill=_parts(lines), **context
+    )
+
+
+def _parts(lines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the amount is made of."""
+    return {key: shares(metering.subtotals(lines, key), _PARTS) for key in ("sku", "tenant")}

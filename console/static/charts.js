@@ -13,10 +13,13 @@
     return `${Number((value / size).toPrecision(3))} ${unit}`;
   }
   const two = (number) => String(number).padStart(2, "0");
-  function local(milliseconds) { // the site's zone, whatever the reader's is
-    const at = new Date(milliseconds + 8 * 3600e3);
+  // Instants are moved to the site's zone and drawn as UTC, so that ticks stand on its hours whatever the reader's zone.
+  const shifted = (milliseconds) => milliseconds + 8 * 3600e3;
+  function local(moved) {
+    const at = new Date(moved);
     return { day: `${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`, time: `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}` };
   }
+  const tick = (moved) => { const { day, time } = local(moved); return time === "00:00" ? day : time; };
 
   const font = () => getComputedStyle(document.body).fontFamily;
   const tooltip = (tone) => ({
@@ -27,28 +30,30 @@
     axisTick: { show: false }, splitLine: { lineStyle: { color: tone("chart-line") } },
   });
 
-  function mark(name, value, colour) {
-    return { yAxis: value, name, lineStyle: { color: colour, type: "dashed", width: 1.5 }, label: { formatter: `${name} ${bps(value)}`, color: colour, position: "insideStartTop", fontSize: 12 } };
-  }
-
-  function traffic(data, words, tone) {
-    const pairs = (values) => data.at.map((at, index) => [at, values[index]]);
-    const line = (name, values, colour, area) => ({
-      name, type: "line", data: pairs(values), showSymbol: false, connectNulls: false, lineStyle: { width: 1.6, color: colour }, itemStyle: { color: colour },
-      areaStyle: area ? { color: colour, opacity: 0.12 } : undefined, emphasis: { disabled: true },
+  function traffic(data, words, tone, width) {
+    const at = data.at.map(shifted);
+    const line = (name, values, colour, style) => ({
+      name, type: "line", data: at.map((one, index) => [one, values[index]]), showSymbol: false, connectNulls: false, itemStyle: { color: colour }, emphasis: { disabled: true }, ...style,
+      lineStyle: { width: 1.6, color: colour, ...style.lineStyle },
     });
-    const marks = [mark(words.contract, data.contract, tone("chart-contract"))];
-    if (data.p95 !== null) marks.push(mark(words.p95, data.p95, tone("chart-p95")));
-    const inbound = line(words.in, data.in, tone("chart-in"), true);
-    inbound.markLine = { silent: true, symbol: "none", animation: false, data: marks };
-    const most = Math.max(data.contract, ...data.in.filter(Number.isFinite), ...data.out.filter(Number.isFinite));
+    const level = (name, value, colour) => line(name, at.map(() => value), colour, { lineStyle: { type: [6, 4], width: 1.5 } });
+    const shades = { down: tone("chart-contract"), missing: tone("chart-axis") };
+    const wide = (data.at.at(-1) - data.at[0]) / 25; // a name needs room
+    const areas = data.spans.map(([kind, from, to]) => [
+      { xAxis: shifted(from), name: to - from > wide ? words[kind] : "", itemStyle: { color: shades[kind], opacity: 0.14 }, label: { color: shades[kind], fontSize: 12, position: "insideTop" } }, { xAxis: shifted(to) },
+    ]);
+    const inbound = line(words.in, data.in, tone("chart-in"), { areaStyle: { color: tone("chart-in"), opacity: 0.12 } });
+    inbound.markArea = { silent: true, animation: false, data: areas };
+    const series = [inbound, line(words.out, data.out, tone("chart-out"), {}), level(words.contract, data.contract, tone("chart-contract"))];
+    if (data.p95 !== null) series.push(level(words.p95, data.p95, tone("chart-p95")));
+    const values = { [words.contract]: ` ${bps(data.contract)}`, [words.p95]: ` ${bps(data.p95)}` };
     return {
-      legend: { top: 0, left: 0, textStyle: { color: tone("text") }, icon: "roundRect", itemHeight: 4 },
-      grid: { top: 36, left: 8, right: 12, bottom: 8, containLabel: true },
-      tooltip: { ...tooltip(tone), valueFormatter: bps, axisPointer: { label: { formatter: (one) => `${local(one.value).day} ${local(one.value).time}` } } },
-      xAxis: { type: "time", ...axis(tone), splitLine: { show: false }, axisLabel: { color: tone("chart-axis"), hideOverlap: true, formatter: (at) => local(at).time } },
-      yAxis: { type: "value", min: 0, max: most * 1.08, ...axis(tone), axisLabel: { color: tone("chart-axis"), formatter: bps, showMaxLabel: false } },
-      series: [inbound, line(words.out, data.out, tone("chart-out"), false)],
+      useUTC: true, series,
+      legend: { top: 0, left: 0, itemGap: 18, textStyle: { color: tone("text"), fontSize: 13 }, inactiveColor: tone("chart-axis"), icon: "roundRect", itemWidth: 18, itemHeight: 4, formatter: (name) => name + (values[name] || "") },
+      grid: { top: width < 560 ? 64 : 40, left: 8, right: 16, bottom: 8, containLabel: true },
+      tooltip: { ...tooltip(tone), valueFormatter: bps, axisPointer: { lineStyle: { color: tone("chart-axis") }, label: { formatter: (one) => `${local(one.value).day} ${local(one.value).time}` } } },
+      xAxis: { type: "time", ...axis(tone), splitLine: { show: false }, axisLabel: { color: tone("chart-axis"), hideOverlap: true, formatter: tick } },
+      yAxis: { type: "value", min: 0, ...axis(tone), axisLabel: { color: tone("chart-axis"), formatter: bps } },
     };
   }
 
@@ -58,7 +63,8 @@
       tooltip: { ...tooltip(tone), valueFormatter: (value) => `${value} ${data.unit}` },
       xAxis: { type: "category", data: data.days, ...axis(tone), axisLabel: { color: tone("chart-axis"), hideOverlap: true, formatter: (day) => day.slice(5) } },
       yAxis: { type: "value", ...axis(tone) },
-      series: [{ type: "bar", data: data.values, barMaxWidth: 20, itemStyle: { color: tone("chart-in"), borderRadius: [2, 2, 0, 0] }, emphasis: { disabled: true } }],
+      series: [{ type: "bar", data: data.values.map((value, index) => ({ value, itemStyle: { opacity: data.days[index] === data.today ? 0.45 : 1 } })), // a day that still runs
+        barMaxWidth: 20, itemStyle: { color: tone("chart-in"), borderRadius: [2, 2, 0, 0] }, emphasis: { disabled: true } }],
     };
   }
 
@@ -69,7 +75,7 @@
     if (!source) return;
     const tone = tones();
     const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "canvas" });
-    const option = kinds[box.dataset.chart](JSON.parse(source.textContent), box.dataset, tone);
+    const option = kinds[box.dataset.chart](JSON.parse(source.textContent), box.dataset, tone, box.clientWidth);
     chart.setOption({ animation: false, textStyle: { fontFamily: font() }, aria: { enabled: false }, ...option }, { notMerge: true });
   }
   const all = () => { for (const box of document.querySelectorAll("[data-chart]")) draw(box); };

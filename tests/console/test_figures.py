@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from console import figures, schematic, traffic
 from console.assets import STATIC
-from console.overview import shares, summarise_links, worst_links
+from console.overview import CROWDED, busiest_links, shares, summarise_links, worst_links
+from console.timeline import runs
 from inventory.model import Inventory, Region, RegionLevel
 
 
@@ -173,3 +174,62 @@ def test_vendored_files_are_the_ones_that_were_reviewed() -> None:
     for line in (folder / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_link_without_trouble_is_not_among_the_worst() -> None:
+    rows = [link("ok"), link("crowded", utilisation=CROWDED), link("calm", utilisation=CROWDED - 0.01)]
+    assert [row["link"] for row in worst_links(rows, 5)] == ["crowded"]
+
+
+def test_busiest_first_and_the_unmeasured_left_out() -> None:
+    rows = [link("b", utilisation=0.2), link("silent", "unknown", "unknown", None), link("a", utilisation=0.2)]
+    assert [row["link"] for row in busiest_links(rows, 5)] == ["a", "b"]
+    assert [row["link"] for row in busiest_links(rows, 1)] == ["a"]
+
+
+def test_no_line_is_drawn_across_silence() -> None:
+    minutes = [0, 1, 2, 3, 30, 31, 32]
+    points = traffic.with_gaps(traffic.thinned([sample(minute, 10) for minute in minutes]))
+    assert [one["in_bps"] for one in points] == [10, 10, 10, 10, None, 10, 10, 10]
+    assert [kind for kind, _, _ in traffic.spans(points)] == ["missing"]
+
+
+def test_a_finer_poll_after_a_coarser_one_is_no_gap() -> None:
+    points = traffic.thinned([sample(minute, 10) for minute in (0, 5, 10, 15, 20, 21, 22, 23, 24, 25)])
+    assert traffic.with_gaps(points) == points
+
+
+@given(minutes=st.lists(st.integers(0, 500), unique=True, max_size=40))
+def test_gaps_only_add_unknown_points(minutes: list[int]) -> None:
+    points = traffic.thinned([sample(minute, 10) for minute in sorted(minutes)])
+    found = traffic.with_gaps(points)
+    assert [one for one in found if one["in_bps"] is not None] == points
+    assert [one["at"] for one in found] == sorted(one["at"] for one in found)
+
+
+def test_shading_reaches_to_the_neighbours() -> None:
+    rows = [sample(0, 10), sample(1, None), sample(2, 0) | {"oper_status": 2}, sample(3, 0) | {"oper_status": 2}]
+    points = traffic.thinned([*rows, sample(4, 9)])
+    minutes = [
+        (kind, *(round((one - points[0]["at"]).total_seconds() / 60) for one in span))
+        for kind, *span in traffic.spans(points)
+    ]
+    assert minutes == [("missing", 0, 2), ("down", 1, 4)]
+
+
+def test_like_events_are_one_run() -> None:
+    login = {"event.dataset": "system.auth", "event.action": "ssh_login", "host.name": "h"}
+    events = [{"event.action": "link_down"}, *({**login, "n": n} for n in range(3)), {**login, "host.name": "i"}]
+    assert [(one.first.get("n"), len(one.others)) for one in runs(events)] == [(None, 0), (0, 2), (None, 0)]
+    assert runs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "—"), ("1.5", "1.50"), ("24.67", "24.67"), ("0.00012", "0.00012"), (3, "3.00")]
+)
+def test_price(value: Any, shown: str) -> None:
+    assert figures.price(value) == shown
+
+
+def test_unit() -> None:
+    assert [figures.unit(one, "月") for one in ("GB*month", "vcpu*h", "piece")] == ["GB·月", "vCPU·h", "piece"]
