@@ -53,8 +53,12 @@ def read_private(path: Path) -> bytes:
         raise UnsafeFile(
             "{path} cannot be read safely ({error})", _NEXT, where=str(path), path=str(path), error=error.strerror
         ) from None
+    try:
+        _check(os.fstat(descriptor), path, stat.S_ISREG)  # before a file object: there is none of a folder
+    except BaseException:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        _check(os.fstat(file.fileno()), path, stat.S_ISREG)
         return file.read()
 
 

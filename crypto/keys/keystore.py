@@ -21,6 +21,8 @@ from pathlib import Path
 from crypto import sm4
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding
 from crypto.keys import files, keyfile
+from crypto.keys.lifecycle import Operation, State, check_use
+from crypto.keys.record import KeyRecord, Use, decode, encode
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import hmac_sm3, pbkdf2_sm3
 from records.errors import UserError
@@ -31,7 +33,7 @@ KEY_ID_BYTES = 8
 SALT_BYTES = 16
 HEADER_BYTES = len(MAGIC) + KEY_ID_BYTES + sm4.NONCE_BYTES
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_KEY, _CERTIFICATE, _SECRET = ".key.pem", ".cert.pem", ".secret"
+_KEY, _CERTIFICATE, _SECRET, _RECORD = ".key.pem", ".cert.pem", ".secret", ".key.json"
 
 
 class KeyStore:
@@ -67,96 +69,156 @@ class KeyStore:
 
     def put_secret(self, name: str, secret: Secret) -> None:
         """Store or replace a secret, durably."""
-        path = self._path(name, _SECRET)
-        files.private_folder(self.folder)
-        key_id, key = self._key()
-        nonce = sm4.new_nonce()
-        header = MAGIC + key_id + nonce
-        files.write_atomic(path, header + sm4.seal(key, nonce, secret.reveal().encode(), header + name.encode()))
+        self.put_sealed(name, _SECRET, secret.reveal().encode())
 
     def secret(self, name: str) -> Secret:
         """The secret of that name; raises UserError if there is none, AuthenticationFailed for a wrong passphrase."""
-        path = self._path(name, _SECRET)
         try:
-            data = self._read(path)
+            return Secret(self.open_sealed(name, _SECRET).decode())
         except FileNotFoundError:
             raise UserError(
                 "unknown secret '{name}'", "store it: yw secret set {name}", where=f"secret:{name}", name=name
             ) from None
+
+    def put_sealed(self, name: str, suffix: str, data: bytes) -> None:
+        """Store or replace bytes under the master key, durably; the name is authenticated with them."""
+        path = self.path(name, suffix)
+        files.private_folder(self.folder)
+        key_id, key = self._key()
+        nonce = sm4.new_nonce()
+        header = MAGIC + key_id + nonce
+        files.write_atomic(path, header + sm4.seal(key, nonce, data, header + _bound(name, suffix)))
+
+    def open_sealed(self, name: str, suffix: str) -> bytes:
+        """What ``put_sealed`` stored; raises FileNotFoundError, AuthenticationFailed."""
+        path = self.path(name, suffix)
+        data = self.read(path)
         key_id, key = self._key()
         if not data.startswith(MAGIC + key_id) or len(data) < HEADER_BYTES:
             raise AuthenticationFailed(where=str(path))
         nonce, sealed = data[HEADER_BYTES - sm4.NONCE_BYTES : HEADER_BYTES], data[HEADER_BYTES:]
-        return Secret(sm4.open_sealed(key, nonce, sealed, data[:HEADER_BYTES] + name.encode()).decode())
+        return sm4.open_sealed(key, nonce, sealed, data[:HEADER_BYTES] + _bound(name, suffix))
 
     def secret_names(self) -> list[str]:
         """Sorted names; needs no passphrase."""
-        return self._names(_SECRET)
+        return self.names(_SECRET)
 
     def remove_secret(self, name: str) -> None:
         """Forget a secret; raises UserError where there is none."""
         try:
-            self._path(name, _SECRET).unlink()
+            self.path(name, _SECRET).unlink()
         except FileNotFoundError:
             raise UserError(
                 "unknown secret '{name}'", "see `yw secret ls`", where=f"secret:{name}", name=name
             ) from None
         files.sync_folder(self.folder)
 
-    def put_key(self, name: str, key: PrivateKey) -> None:
+    def put_key(self, name: str, key: PrivateKey, record: KeyRecord | None = None) -> None:
         """Store a private key under the passphrase, durably; a key of that name is never replaced."""
-        path = self._path(name, _KEY)
+        path = self.path(name, _KEY)
         with self.locked():
             self._key()  # a wrong passphrase must not add a key that the right one cannot open
             if path.exists():
                 raise CryptoError("key '{name}' exists", "choose another name", where=str(path), name=name)
+            if record is not None:  # first: without its record a key counts as active
+                self.put_record(record)
             files.write_atomic(path, keyfile.private_key_pem(key, self._passphrase, rounds=keyfile.ROUNDS))
 
-    def has_key(self, name: str) -> bool:
-        return self._path(name, _KEY).exists()
+    def replace_key(self, name: str, key: PrivateKey) -> None:
+        """Put a successor in the place of a key that was kept under another name before."""
+        with self.locked():
+            self._key()
+            data = keyfile.private_key_pem(key, self._passphrase, rounds=keyfile.ROUNDS)
+            files.write_atomic(self.path(name, _KEY), data)
 
-    def key(self, name: str) -> PrivateKey:
-        """The private key of that name; raises UserError where there is none."""
-        path = self._path(name, _KEY)
+    def copy_key(self, name: str, other: str) -> None:
+        """Keep a key, with its certificate, under a second name as well."""
+        for suffix in (_CERTIFICATE, _KEY):
+            if self.path(name, suffix).exists():
+                files.write_atomic(self.path(other, suffix), self.read(self.path(name, suffix)))
+
+    def destroy_key(self, name: str) -> None:
+        """Overwrite and unlink a private key; its record and certificate stay."""
+        with self.locked():
+            files.destroy(self.path(name, _KEY))
+
+    def has_key(self, name: str) -> bool:
+        return self.path(name, _KEY).exists()
+
+    def key(self, name: str, operation: Operation = Operation.SIGN) -> PrivateKey:
+        """The private key of that name for one kind of use; raises UserError where there is none, KeyStateRefused."""
+        if self.path(name, _RECORD).exists():
+            check_use(name, self.record(name).state, operation)
+        return self.open_key(name)
+
+    def open_key(self, name: str) -> PrivateKey:
+        """The private key whatever its state, for those who manage it; raises UserError where there is none."""
+        path = self.path(name, _KEY)
         try:
-            return keyfile.load_private_key(self._read(path), self._passphrase)
+            return keyfile.load_private_key(self.read(path), self._passphrase)
         except FileNotFoundError:
-            raise UserError(
-                "unknown key '{name}'",
-                "see which keys are in {folder}",
-                where=str(path),
-                name=name,
-                folder=str(self.folder),
-            ) from None
+            raise self._unknown_key(name) from None
+
+    def _unknown_key(self, name: str) -> UserError:
+        advice = "see which keys are in {folder}"
+        where = str(self.path(name, _KEY))
+        return UserError("unknown key '{name}'", advice, where=where, name=name, folder=str(self.folder))
+
+    def record(self, name: str) -> KeyRecord:
+        """What is known of a key, destroyed ones included; needs no passphrase. UserError where there is none."""
+        path = self.path(name, _RECORD)
+        try:
+            return decode(self.read(path), str(path))
+        except FileNotFoundError:
+            if not self.has_key(name):
+                raise self._unknown_key(name) from None
+            return KeyRecord(id=name, name=name, use=Use.SIGN, state=State.ACTIVE)
+
+    def records(self) -> list[KeyRecord]:
+        """All keys by name; needs no passphrase."""
+        return [self.record(name) for name in sorted({*self.names(_KEY), *self.names(_RECORD)})]
+
+    def put_record(self, record: KeyRecord) -> None:
+        """Write what is known of a key, durably."""
+        files.private_folder(self.folder)
+        files.write_atomic(self.path(record.name, _RECORD), encode(record))
 
     def key_names(self) -> list[str]:
         """Sorted names; needs no passphrase."""
-        return self._names(_KEY)
+        return self.names(_KEY)
 
     def put_certificate_pem(self, name: str, data: bytes) -> None:
         """Store the certificate that belongs to the key of that name."""
         files.private_folder(self.folder)
-        files.write_atomic(self._path(name, _CERTIFICATE), data)
+        files.write_atomic(self.path(name, _CERTIFICATE), data)
 
     def certificate_pem(self, name: str) -> bytes | None:
         """The certificate of that name, None where there is none."""
         try:
-            return self._read(self._path(name, _CERTIFICATE))
+            return self.read(self.path(name, _CERTIFICATE))
         except FileNotFoundError:
             return None
 
-    def _path(self, name: str, suffix: str) -> Path:
+    def remove_certificate(self, name: str) -> None:
+        """Forget the certificate of that name, if there is one."""
+        self.path(name, _CERTIFICATE).unlink(missing_ok=True)
+        files.sync_folder(self.folder)
+
+    def path(self, name: str, suffix: str) -> Path:
+        """Where a file of that name and kind lies; UserError for what is no name."""
         if not _NAME.fullmatch(name):
             raise UserError(
                 "'{name}' is no name for a key or secret", "use up to 64 letters, digits, '.', '_' and '-'", name=name
             )
         return self.folder / f"{name}{suffix}"
 
-    def _read(self, path: Path) -> bytes:
+    def read(self, path: Path) -> bytes:
+        """A file of the folder, both of this user alone; raises UnsafeFile, FileNotFoundError."""
         files.check_private_folder(self.folder)
         return files.read_private(path)
 
-    def _names(self, suffix: str) -> list[str]:
+    def names(self, suffix: str) -> list[str]:
+        """Sorted names of one kind of file."""
         if not self.folder.exists():
             return []
         files.check_private_folder(self.folder)
@@ -188,7 +250,7 @@ class KeyStore:
             files.write_atomic(path, json.dumps(header).encode())
 
     def _unlock(self, path: Path) -> tuple[bytes, bytes]:
-        salt, rounds, known = _parse_header(self._read(path), path)
+        salt, rounds, known = _parse_header(self.read(path), path)
         key_id, key = self._derive(salt, rounds)
         if not hmac.compare_digest(key_id, known):
             raise AuthenticationFailed(where=str(path))
@@ -197,6 +259,11 @@ class KeyStore:
     def _derive(self, salt: bytes, rounds: int) -> tuple[bytes, bytes]:
         key = pbkdf2_sm3(self._passphrase.reveal().encode(), salt, rounds, sm4.KEY_BYTES)
         return hmac_sm3(key, b"yunwang keystore key id")[:KEY_ID_BYTES], key
+
+
+def _bound(name: str, suffix: str) -> bytes:
+    """What a sealed file authenticates beside its header: kinds do not change places; secrets came first, bare."""
+    return name.encode() if suffix == _SECRET else f"{name}{suffix}".encode()
 
 
 def _parse_header(data: bytes, path: Path) -> tuple[bytes, int, bytes]:
