@@ -87,20 +87,19 @@ class DataKeys:
         return self.keystore.record(name), len(names)
 
     def _deactivate_others(self, name: str, at: datetime) -> None:
-        for record in self._active():
-            if record.name != name:
+        """Also those whose making was cut short after their record."""
+        for record in self.keystore.records():
+            if record.algorithm == "sm4" and record.state is State.ACTIVE and record.name != name:
                 self.keystore.put_record(record.become(State.DEACTIVATED, at))
 
-    def _active(self) -> list[KeyRecord]:
-        """Active KEKs, the newest last; there are several only after a rotation that was cut short."""
-        found = [self.keystore.record(name) for name in self.keystore.names(KEK)]
-        return sorted((one for one in found if one.state is State.ACTIVE), key=lambda one: (str(one.created), one.id))
-
     def _current(self, at: datetime) -> Kek:
-        active = self._active()
+        """The newest active KEK; there are several only after a rotation that was cut short."""
+        found = [self.keystore.record(name) for name in self.keystore.names(KEK)]
+        active = [one for one in found if one.state is State.ACTIVE]
         if not active:
             return self._new(at)
-        return self.kek(bytes.fromhex(active[-1].id), Operation.ENCRYPT)
+        newest = max(active, key=lambda one: (str(one.created), one.id))
+        return self.kek(bytes.fromhex(newest.id), Operation.ENCRYPT)
 
     def _new(self, at: datetime) -> Kek:
         kek = Kek(secrets.token_bytes(KEY_ID_BYTES), sm4.new_key())
