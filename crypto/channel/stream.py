@@ -64,6 +64,11 @@ class Channel(asyncio.Protocol):
         return f"{found[0]}:{found[1]}" if found else "?"
 
     @property
+    def readable(self) -> bool:
+        """Whether ``read`` would answer at once."""
+        return bool(self._chunks) or self._engine.received_close or self._error is not None
+
+    @property
     def rekey_due(self) -> bool:
         """Whether these keys have carried enough: finish what is under way, close, connect anew."""
         return self._worn(1)
