@@ -1,4 +1,4 @@
-"""One signature checked: its value, its time stamp, the chain at that time, and last the digest of the data."""
+"""One signature checked: its value, its time stamp, the chain at that time, and last the data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from crypto import asn1
 from crypto.cms.message import NEXT, SignedMessage, SignerRecord, parsing
 from crypto.cms.signer import Signer
+from crypto.cms.signing import gmssl_digest
 from crypto.cms.token import Timestamp, read_token
 from crypto.errors import CertificateRefused, DigestMismatch, VerificationFailed
 from crypto.sm3 import sm3
@@ -36,29 +37,49 @@ def check_signer(
         at: When the chain must hold if neither a trusted time stamp nor the signer tells.
         whole_chain: Every certificate of the chain must stand in the message.
     """
+    signer = check_statement(record, message, anchors, at=at, whole_chain=whole_chain)
+    check_content(record, data)
+    return signer
+
+
+def check_statement(
+    record: SignerRecord,
+    message: SignedMessage,
+    anchors: Sequence[Certificate],
+    *,
+    at: datetime | None = None,
+    whole_chain: bool = False,
+) -> Signer:
+    """Everything that can be checked without the data; ``check_content`` must follow."""
     with parsing("the signature is malformed ({error})"):
         stated = record.signed_at
-        digest = record.digest if record.attributes is not None else None
-    _check_value(record, data)
+    if record.attributes is not None:
+        record.certificate.public_key.verify(record.signature, record.attributes)
     timestamp = None if record.token is None else read_token(record.token, sm3(record.signature), anchors)
     signed_at = _signed_at(stated, timestamp)
     path = _path(record, message, anchors, signed_at or at, whole=whole_chain)
-    if digest is not None and not hmac.compare_digest(digest, sm3(data)):
-        raise DigestMismatch("the data were changed after signing", NEXT)
     return Signer(path=path.certificates, trusted=path.trusted, signed_at=signed_at, timestamp=timestamp)
 
 
-def _check_value(record: SignerRecord, data: bytes) -> None:
-    """The signature over the signed attributes, or where there are none, over the data.
+def check_content(record: SignerRecord, data: bytes) -> None:
+    """Whether it is these data that were signed: by their digest in the attributes, or where there are none, directly.
 
-    Data that are themselves signed attributes would let one signature be passed off as the other kind.
+    Data that are themselves signed attributes would let one signature be passed off as the other kind. Without
+    attributes, the signature is over the data (RFC 5652 §5.4), or over what GmSSL signs.
     """
     if record.attributes is not None:
-        record.certificate.public_key.verify(record.signature, record.attributes)
+        with parsing("the signature is malformed ({error})"):
+            digest = record.digest
+        if not hmac.compare_digest(digest, sm3(data)):
+            raise DigestMismatch("the data were changed after signing", NEXT)
         return
     if is_attributes(data):
         raise VerificationFailed("the data are signed attributes of another message", NEXT)
-    record.certificate.public_key.verify(record.signature, data)
+    key = record.certificate.public_key
+    try:
+        key.verify(record.signature, data)
+    except VerificationFailed:
+        key.verify_digest(record.signature, gmssl_digest(data))
 
 
 def is_attributes(data: bytes) -> bool:

@@ -40,6 +40,19 @@ def sign_detached(data: bytes, identity: SiteIdentity, at: datetime, *, pkcs7: b
     return sign(data, [identity], at, detached=True, pkcs7=pkcs7)
 
 
+def sign_for_gmssl(data: bytes, signers: Sequence[SiteIdentity]) -> bytes:
+    """The one form that GmSSL's ``cmsverify`` reads: content inside, no signed attributes, hence no time."""
+    digest = gmssl_digest(data)
+    infos = [_info(one.certificate, one.key.sign_digest(digest)) for one in signers]
+    chains = [one.chain for one in signers]
+    return encode_signed(asn1.GM_SIGNED, asn1.GM_DATA, data, chains, infos, version=1)
+
+
+def gmssl_digest(data: bytes) -> bytes:
+    """What GmSSL 3 signs: SM3 of the whole inner ContentInfo, without the Z value of GM/T 0009."""
+    return sm3(shapes.EncapsulatedContent({"type": asn1.GM_DATA, "content": data}).dump())
+
+
 def encode_signed(
     signed_type: str,
     data_type: str,
