@@ -17,7 +17,8 @@ from crypto.sm3 import sm3_hex
 LABEL = "CERTIFICATE"
 MAX_CHAIN = 8
 MAX_CERTIFICATE_BYTES = 1 << 16
-KNOWN_CRITICAL = frozenset({"basic_constraints", "key_usage", "extended_key_usage"})
+KNOWN_CRITICAL = frozenset({"basic_constraints", "key_usage", "extended_key_usage", "subject_alt_name"})
+REFUSED = frozenset({"name_constraints"})  # also where it is not critical: it binds, and is not checked here
 SIGNING_USES = frozenset({"digital_signature", "non_repudiation"})
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"  # id-kp-timeStamping, RFC 3161 §2.3
 _SHORT = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C"}
@@ -123,8 +124,8 @@ def _read(found: Any, data: bytes) -> Certificate:
         serial=tbs["serial_number"].native,
         subject=tbs["subject"].dump(),
         issuer=tbs["issuer"].dump(),
-        subject_text=_text(tbs["subject"].native),
-        issuer_text=_text(tbs["issuer"].native),
+        subject_text=text_of(tbs["subject"].native),
+        issuer_text=text_of(tbs["issuer"].native),
         not_before=tbs["validity"]["not_before"].native,
         not_after=tbs["validity"]["not_after"].native,
         public_key=PublicKey.from_spki(tbs["subject_public_key_info"].dump()),
@@ -149,7 +150,8 @@ def _extensions(tbs: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for extension in tbs["extensions"] or ():
         name = extension["extn_id"].native
-        if name in values or (extension["critical"].native and name not in KNOWN_CRITICAL):
+        unknown = extension["critical"].native and name not in KNOWN_CRITICAL
+        if name in values or unknown or name in REFUSED:
             raise InvalidEncoding(
                 "certificate extension {name} is repeated, or critical and unknown",
                 "ask the CA for a certificate without it",
@@ -168,7 +170,8 @@ def _purposes(tbs: Any) -> dict[str, Any]:
     return {}
 
 
-def _text(name: dict[str, Any]) -> str:
+def text_of(name: dict[str, Any]) -> str:
+    """A name for people, ``CN=…, O=…``, on one line whatever stands in it."""
     parts = [f"{_SHORT.get(kind, kind)}={value}" for kind, value in name.items()]
     return "".join(letter if letter.isprintable() else "�" for letter in ", ".join(reversed(parts)))
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from asn1crypto import keys, x509
+from asn1crypto import x509
 
-from crypto import asn1
 from crypto.errors import CryptoError
 from crypto.identity import SiteIdentity
 from crypto.keys.files import write_atomic
 from crypto.keys.keystore import KeyStore
+from crypto.pki import profiles
 from crypto.sm2 import PrivateKey, PublicKey, generate
-from crypto.sm3 import sm3
-from crypto.x509 import Certificate, certificates_pem, load_certificates, parse_certificate
+from crypto.x509 import Certificate, certificates_pem, load_certificates
 
-CA_YEARS, SIGNER_YEARS = 20, 5
-CLOCK_SKEW = timedelta(hours=1)  # a verifier's clock may be behind ours
-KEY_ID_BYTES = 20
-SERIAL_BITS = 126
+CA_DAYS, SIGNER_DAYS = 365 * 20, 365 * 5
 CA_NAME, SIGNER_NAME, TIMESTAMPER_NAME = "site-ca", "site-signing", "site-tsa"
 
 __all__ = [
@@ -101,82 +96,26 @@ def _export(ca: Certificate, ca_out: Path) -> None:
 
 def make_ca(key: PrivateKey, organisation: str, now: datetime) -> Certificate:
     """A self-signed CA that issues end certificates only (pathLenConstraint 0)."""
-    name = _name(organisation, "CA")
-    extensions = [
-        _extension("basic_constraints", {"ca": True, "path_len_constraint": 0}, critical=True),
-        _extension("key_usage", {"key_cert_sign", "crl_sign"}, critical=True),
-        _extension("key_identifier", _key_id(key.public)),
-    ]
-    return _sign(_tbs(name, name, key.public, now, CA_YEARS, extensions), key)
+    return profiles.root(key, _name(organisation, "CA"), now, CA_DAYS, path_length=0)
 
 
 def issue_signer(
     public: PublicKey, ca_key: PrivateKey, ca: Certificate, organisation: str, now: datetime
 ) -> Certificate:
-    """A certificate for signing documents; no BasicConstraints, for GmSSL refuses an empty one."""
-    extensions = [
-        _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
-        _extension("key_identifier", _key_id(public)),
-        _extension("authority_key_identifier", {"key_identifier": _key_id(ca.public_key)}),
-    ]
-    issuer = x509.Name.load(ca.subject)
-    return _sign(_tbs(issuer, _name(organisation, "signing"), public, now, SIGNER_YEARS, extensions), ca_key)
+    """A certificate for signing documents."""
+    subject = _name(organisation, "signing")
+    return profiles.end_entity(profiles.Profile.SIGN, public, subject, (ca_key, ca), now, SIGNER_DAYS)
 
 
 def issue_timestamper(
     public: PublicKey, ca_key: PrivateKey, ca: Certificate, organisation: str, now: datetime
 ) -> Certificate:
     """A certificate whose only purpose is time stamping, critical (RFC 3161 §2.3)."""
-    extensions = [
-        _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
-        _extension("extended_key_usage", ["time_stamping"], critical=True),
-        _extension("key_identifier", _key_id(public)),
-        _extension("authority_key_identifier", {"key_identifier": _key_id(ca.public_key)}),
-    ]
-    issuer = x509.Name.load(ca.subject)
-    return _sign(_tbs(issuer, _name(organisation, "time stamps"), public, now, SIGNER_YEARS, extensions), ca_key)
+    subject = _name(organisation, "time stamps")
+    return profiles.end_entity(profiles.Profile.TSA, public, subject, (ca_key, ca), now, SIGNER_DAYS)
 
 
 def _name(organisation: str, role: str) -> Any:
     return x509.Name.build(
         {"country_name": "CN", "organization_name": organisation, "common_name": f"{organisation} {role}"}
     )
-
-
-def _extension(name: str, value: Any, *, critical: bool = False) -> dict[str, Any]:
-    return {"extn_id": name, "critical": critical, "extn_value": value}
-
-
-def _key_id(public: PublicKey) -> bytes:
-    return sm3(public.point)[:KEY_ID_BYTES]
-
-
-def _tbs(
-    issuer: Any, subject: Any, public: PublicKey, now: datetime, years: int, extensions: list[dict[str, Any]]
-) -> Any:
-    start = now.replace(microsecond=0) - CLOCK_SKEW
-    return x509.TbsCertificate(
-        {
-            "version": "v3",
-            "serial_number": secrets.randbits(SERIAL_BITS) | 1 << SERIAL_BITS,
-            "signature": asn1.algorithm(asn1.SM2_WITH_SM3),
-            "issuer": issuer,
-            "validity": {"not_before": _time(start), "not_after": _time(start + timedelta(days=365 * years))},
-            "subject": subject,
-            "subject_public_key_info": keys.PublicKeyInfo.load(public.spki),
-            "extensions": extensions,
-        }
-    )
-
-
-def _time(at: datetime) -> Any:
-    """UTCTime until 2049, GeneralizedTime after (RFC 5280 §4.1.2.5)."""
-    return x509.Time({"utc_time" if at.year < 2050 else "general_time": at})  # noqa: PLR2004 - the RFC's year
-
-
-def _sign(tbs: Any, key: PrivateKey) -> Certificate:
-    signature = key.sign(tbs.dump())
-    found = x509.Certificate(
-        {"tbs_certificate": tbs, "signature_algorithm": asn1.algorithm(asn1.SM2_WITH_SM3), "signature_value": signature}
-    )
-    return parse_certificate(found.dump())

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crypto.errors import CertificateRefused, CryptoError
+from crypto.pki import building
 from crypto.pki import site as ca_module
 from crypto.pki.site import issue_signer, make_ca
 from crypto.sm2 import generate
@@ -69,19 +70,19 @@ def test_path_length_is_kept() -> None:
     """An intermediate under our CA would need path length 1; ours has 0."""
     root_key, middle_key, key = generate(), generate(), generate()
     root = make_ca(root_key, "root", AT)
-    tbs = ca_module._tbs(
+    tbs = building.tbs(
         ca_module.x509.Name.load(root.subject),
         ca_module._name("middle", "CA"),
         middle_key.public,
         AT,
-        5,
+        500,
         [
-            ca_module._extension("basic_constraints", {"ca": True}, critical=True),
-            ca_module._extension("key_usage", {"key_cert_sign"}, critical=True),
-            ca_module._extension("key_identifier", ca_module._key_id(middle_key.public)),
+            building.extension("basic_constraints", {"ca": True}, critical=True),
+            building.extension("key_usage", {"key_cert_sign"}, critical=True),
+            building.extension("key_identifier", building.key_id(middle_key.public)),
         ],
     )
-    middle = ca_module._sign(tbs, root_key)
+    middle = building.sign(tbs, root_key)
     leaf = issue_signer(key.public, middle_key, middle, "leaf", AT)
     assert signed_by(middle, root)
     with pytest.raises(CertificateRefused, match="may not issue"):
@@ -116,14 +117,14 @@ def test_what_is_no_certificate_is_refused(data: bytes) -> None:
 def test_an_unknown_critical_extension_is_refused() -> None:
     key = generate()
     constraint = {"permitted_subtrees": [{"base": ca_module.x509.GeneralName("dns_name", "example.cn")}]}
-    extension = ca_module._extension("name_constraints", constraint, critical=True)
+    extension = building.extension("name_constraints", constraint, critical=True)
     name = ca_module._name("x", "CA")
     with pytest.raises(CryptoError, match="name_constraints"):
-        ca_module._sign(ca_module._tbs(name, name, key.public, AT, 1, [extension]), key)
+        building.sign(building.tbs(name, name, key.public, AT, 1, [extension]), key)
 
 
 def test_names_of_hostile_certificates_print_on_one_line() -> None:
     key = generate()
     name = ca_module.x509.Name.build({"common_name": "a\nvalid: true\x1b[2J"})
-    found = ca_module._sign(ca_module._tbs(name, name, key.public, AT, 1, []), key)
+    found = building.sign(building.tbs(name, name, key.public, AT, 1, []), key)
     assert found.subject_text.isprintable()
