@@ -81,10 +81,16 @@ class Console(_Section):
 
 
 class Crypto(_Section):
-    """Providers in the order in which they are asked; ``ca`` is a trust anchor beside ``--ca`` and ``YW_CA``."""
+    """Providers in the order in which they are asked; ``ca`` is a trust anchor beside ``--ca`` and ``YW_CA``.
+
+    ``gmssl`` serves only where ``allow_slow_reference`` says so; the libraries are paths of shared objects.
+    """
 
     providers: tuple[str, ...] = ("hashlib", "pyca", "openssl")
     ca: str = ""
+    allow_slow_reference: bool = False
+    sdf_library: str = ""
+    accelerator_library: str = ""
 
 
 class Retention(_Section):

@@ -129,7 +129,7 @@ def open_site(call: Call | None = None, *, demo: bool | None = None, must_exist:
     chosen = call or current()
     place = chosen.place(demo=demo)
     settings = settings_of(chosen, place)
-    _order_providers(settings)
+    order_providers(settings)
     if must_exist and not place.ca.exists():
         raise UserError(
             "there is no data in {folder}",
@@ -146,10 +146,15 @@ def settings_of(call: Call, place: Place) -> Settings:
     return load(call.config or place.config, required=call.config is not None, base=base)
 
 
-def _order_providers(settings: Settings) -> None:
+def order_providers(settings: Settings) -> None:
     """Ask crypto providers in the configured order; the default needs no word, and no import."""
-    wanted = settings.crypto.providers
-    if wanted != type(settings.crypto)().providers:
-        from crypto.providers.registry import configure  # noqa: PLC0415 - loads libcrypto
+    wanted = settings.crypto
+    if wanted != type(wanted)(ca=wanted.ca):
+        from crypto.providers.registry import Options, configure  # noqa: PLC0415 - loads libcrypto
 
-        configure(wanted)
+        options = Options(
+            allow_slow_reference=wanted.allow_slow_reference,
+            sdf_library=wanted.sdf_library,
+            accelerator_library=wanted.accelerator_library,
+        )
+        configure(wanted.providers, options)

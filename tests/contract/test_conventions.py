@@ -81,7 +81,8 @@ def test_keys_that_stand_have_these_defaults(bare: Platform, folder: Path) -> No
     assert set(found["console"]) >= {"listen", "behind_proxy", "tls_certificate", "tls_key"}
     assert (collect["snmp_interval_seconds"], found["link_health"]["bin_seconds"]) == (60, 300)
     assert (found["store"]["kind"], found["spool"]["kind"]) == ("embedded", "local")
-    assert (found["retention"]["log_days"], set(found["crypto"])) == (180, {"providers", "ca"})
+    assert found["retention"]["log_days"] == 180
+    assert set(found["crypto"]) >= {"providers", "ca"}
 
 
 def test_every_fault_of_the_configuration_is_told_at_once(bare: Platform, folder: Path) -> None:

@@ -91,6 +91,24 @@ def test_sign_and_verify(nowhere: Platform, pair: tuple[str, str], raw: tuple[st
     assert nowhere.json(*check, "--id", "alice", path(nowhere, "long"), code=1) == {"valid": False}
 
 
+@pytest.mark.parametrize("size", [1, 255, 256, 70_000])
+@pytest.mark.parametrize("mode", [(), ("--mode", "c1c3c2"), ("--mode", "c1c2c3")], ids=["DER", "C1C3C2", "C1C2C3"])
+def test_encrypt_and_decrypt(nowhere: Platform, pair: tuple[str, str], size: int, mode: tuple[str, ...]) -> None:
+    """More than 255 bytes: envelope, which has no mode."""
+    private, public = pair
+    text, sealed, opened = (path(nowhere, f"{name}{size}{len(mode)}") for name in ("text", "sealed", "opened"))
+    Path(text).write_bytes(b"x" * size)
+    encrypt = ("crypto", "encrypt", "--pub", public, *mode, "--in", text, "--out", sealed)
+    if mode and size > 255:
+        assert nowhere.run(*encrypt).returncode == 2
+        return
+    nowhere.json(*encrypt)
+    nowhere.json("crypto", "decrypt", "--key", private, *mode, "--in", sealed, "--out", opened)
+
+    assert Path(opened).read_bytes() == b"x" * size
+    assert (Path(sealed).stat().st_size == 97 + size) is bool(mode)
+
+
 def test_a_wrong_passphrase_and_a_missing_option_are_told(nowhere: Platform, pair: tuple[str, str]) -> None:
     Path(path(nowhere, "wrong")).write_text("battery staple")
     sign = ("crypto", "sign", "--key", pair[0], "--out", path(nowhere, "none"), path(nowhere, "abc"))

@@ -94,6 +94,73 @@ def test_sign_and_verify(yw, raw: list[str]) -> None:
     assert yw(*check, "--id", "alice", "data")[:2] == (1, {"valid": False})
 
 
+SIZES = [0, 1, 255, 256, 100_000]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.usefixtures("key_pair")
+def test_encrypt_and_decrypt(yw, size: int) -> None:
+    text = bytes(number % 251 for number in range(size))
+    Path("text").write_bytes(text)
+    code, found, _ = yw("crypto", "encrypt", "--pub", "P.pem", "--in", "text", "--out", "sealed")
+    assert (code, found["format"]) == (0, "der" if 1 <= size <= 255 else "envelope")
+    opened = [*DECRYPT, "--in", "sealed", "--out", "opened"]
+    assert yw(*opened)[0] == 0
+    assert Path("opened").read_bytes() == text
+    assert Path("opened").stat().st_mode & 0o777 == 0o600
+    Path("opened").unlink()
+    changed = bytearray(Path("sealed").read_bytes())
+    changed[-1] ^= 1
+    Path("sealed").write_bytes(changed)
+    code, found, err = yw(*opened)
+    assert (code, found, Path("opened").exists()) == (3, None, False)
+    assert err.startswith("error: cannot be opened: wrong passphrase or key, or changed data\nwhere: sealed\n")
+    assert not list(Path().glob(".opened*"))
+
+
+DECRYPT = ["crypto", "decrypt", "--key", "K.pem", "--passphrase-file", "pass"]
+
+
+@pytest.mark.parametrize("mode", ["der", "c1c3c2", "c1c2c3"])
+@pytest.mark.usefixtures("key_pair")
+def test_the_forms_of_a_ciphertext(yw, mode: str) -> None:
+    code, found, _ = yw("crypto", "encrypt", "--pub", "P.pem", "--mode", mode, "--in", "data", "--out", "sealed")
+    assert (code, found["format"], Path("sealed").read_bytes()[0]) == (0, mode, 0x30 if mode == "der" else 4)
+    assert yw(*DECRYPT, "--mode", mode, "--in", "sealed", "--out", "opened")[0] == 0
+    assert Path("opened").read_bytes() == b"data"
+    other = {"der": "c1c3c2", "c1c3c2": "c1c2c3", "c1c2c3": "c1c3c2"}[mode]
+    assert yw(*DECRYPT, "--mode", other, "--in", "sealed", "--out", "wrong")[0] == 3
+    assert yw(*DECRYPT, "--mode", "c1c3", "--in", "sealed", "--out", "wrong")[0] == 2
+    Path("long").write_bytes(bytes(256))
+    assert yw("crypto", "encrypt", "--pub", "P.pem", "--mode", mode, "--in", "long", "--out", "wrong")[0] == 2
+    assert yw("crypto", "encrypt", "--pub", "P.pem", "--in", "absent", "--out", "wrong")[0] == 3
+    assert not Path("wrong").exists()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_encrypt_for_the_key_of_a_certificate(yw) -> None:
+    assert yw("crypto", "encrypt", "--cert", "chain.pem", "--in", "data", "--out", "sealed")[0] == 0
+    site = ["crypto", "decrypt", "--key", "site.pem", "--passphrase-file", "pass"]
+    assert yw(*site, "--in", "sealed", "--out", "opened")[0] == 0
+    assert yw("crypto", "encrypt", "--in", "data", "--out", "sealed")[0] == 2
+
+
+def test_the_configured_providers_are_asked(yw) -> None:
+    Path("conf.toml").write_text('[crypto]\nproviders = ["pyca", "openssl"]\n')
+    code, rows, _ = yw("--config", "conf.toml", "crypto", "selftest")
+    assert (code, {row["provider"] for row in rows}) == (0, {"pyca", "openssl"})
+    Path("conf.toml").write_text('[crypto]\nproviders = ["hsm"]\n')
+    assert yw("--config", "conf.toml", "crypto", "selftest")[0] == 3
+
+
+@pytest.fixture(autouse=True)
+def default_providers():
+    yield
+    from crypto.providers import registry  # noqa: PLC0415 - what a test configured is undone
+
+    registry.configure(registry.DEFAULT_ORDER)
+
+
 @pytest.mark.usefixtures("key_pair")
 def test_a_key_is_never_overwritten_nor_stored_plain(yw, monkeypatch) -> None:
     before = Path("K.pem").read_bytes()

@@ -13,14 +13,20 @@ from crypto.errors import CryptoError, InvalidEncoding, VerificationFailed
 from crypto.keys import keyfile
 from crypto.providers.registry import active
 from records.errors import UsageError
-from yunwang.cli.anchors import read_certificates
+from yunwang.cli.call import current
 from yunwang.cli.crypto_certificates import cert, cms
+from yunwang.cli.crypto_encryption import decrypt, encrypt
 from yunwang.cli.files import naming, read_file, read_passphrase, unreadable, write_file
+from yunwang.cli.key_files import private_key, public_key
 from yunwang.cli.output import emit, show_error
+from yunwang.wiring import order_providers, settings_of
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 app.add_typer(cert, name="cert", help="show and verify certificates")
 app.add_typer(cms, name="cms", help="detached CMS signatures (GM/T 0010)")
+
+app.command()(encrypt)
+app.command()(decrypt)
 
 PASSPHRASE = typer.Option(
     None, "--passphrase-file", help="file whose text opens the key; else YW_PASSPHRASE_FILE or a prompt"
@@ -30,12 +36,21 @@ RAW = typer.Option(False, "--raw", help="r||s, 64 bytes, instead of DER")
 PUBLIC = 0o644
 
 
+@app.callback()
+def configured() -> None:
+    """Keys, signatures, certificates, SM2 SM3 SM4."""
+    order_providers(settings_of(current(), current().place(tell=False)))
+
+
 @app.command()
 def selftest() -> None:
-    """Ask every capability its known questions; fails if a library answers wrong."""
+    """Ask every configured provider its known questions; fails if a library answers wrong."""
     from crypto.selftest import run  # noqa: PLC0415 - loads libcrypto
 
-    emit([asdict(row) for row in run()], columns=("name", "provider", "library", "version", "file", "milliseconds"))
+    emit(
+        [asdict(row) for row in run()],
+        columns=("name", "provider", "serves", "library", "version", "file", "milliseconds"),
+    )
 
 
 @app.command()
@@ -105,9 +120,7 @@ def sign(
     passphrase_file: Path | None = PASSPHRASE,
 ) -> None:
     """Sign a file with SM2 and SM3."""
-    passphrase = read_passphrase(passphrase_file)
-    with naming(key):
-        private = keyfile.load_private_key(read_file(key), passphrase)
+    private = private_key(key, passphrase_file)
     signature = private.sign(read_file(file), id.encode())
     write_file(out, der.signature_to_raw(signature) if raw else signature)
     emit({"signature": str(out), "format": "raw" if raw else "der", "fingerprint": private.public.fingerprint})
@@ -123,7 +136,7 @@ def verify(
     raw: bool = RAW,
 ) -> None:
     """Verify an SM2 signature; exit 1 if it does not hold. --cert only gives the key: see `cert verify`."""
-    key, signature, data = _public_key(pub, cert_file), read_file(sig), read_file(file)
+    key, signature, data = public_key(pub, cert_file, "yw crypto verify"), read_file(sig), read_file(file)
     try:
         with naming(sig):
             key.verify(der.signature_from_raw(signature) if raw else signature, data, id.encode())
@@ -132,13 +145,3 @@ def verify(
         show_error(error)
         raise typer.Exit(1) from None
     emit({"valid": True})
-
-
-def _public_key(pub: Path | None, certificate: Path | None) -> sm2.PublicKey:
-    if (pub is None) == (certificate is None):
-        raise UsageError("give one of --pub and --cert", "see `yw crypto verify --help`", where="--pub")
-    if pub is not None:
-        with naming(pub):
-            return keyfile.load_public_key(read_file(pub))
-    assert certificate is not None  # noqa: S101 - the line above; for mypy
-    return read_certificates(certificate)[0].public_key

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
 
 from crypto.keys.files import write_atomic
 from records.errors import UserError
@@ -40,10 +42,30 @@ def write_file(path: Path, data: bytes, mode: int = PUBLIC) -> None:
     try:
         write_atomic(path, data, mode=mode)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            "cannot write {path}: {reason}", "choose another place", where=str(path), path=path, reason=reason
-        ) from error
+        raise unwritable(path, error) from error
+
+
+@contextmanager
+def replacing(path: Path, mode: int = PUBLIC) -> Iterator[BinaryIO]:
+    """A file to write in pieces; it takes the place of ``path`` at the end, after an error nothing of it is left."""
+    temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Why a file cannot be written."""
+    reason = error.strerror or error
+    return UserError("cannot write {path}: {reason}", "choose another place", where=str(path), path=path, reason=reason)
 
 
 @contextmanager

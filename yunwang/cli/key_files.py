@@ -1,0 +1,29 @@
+"""The keys that a user names: ``--key``, ``--pub``, ``--cert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crypto.keys import keyfile
+from crypto.sm2 import PrivateKey, PublicKey
+from records.errors import UsageError
+from yunwang.cli.anchors import read_certificates
+from yunwang.cli.files import naming, read_file, read_passphrase
+
+
+def private_key(key: Path, passphrase_file: Path | None) -> PrivateKey:
+    """The private key of a PEM file."""
+    passphrase = read_passphrase(passphrase_file)
+    with naming(key):
+        return keyfile.load_private_key(read_file(key), passphrase)
+
+
+def public_key(pub: Path | None, certificate: Path | None, command: str) -> PublicKey:
+    """The public key of one of both; ``command`` is named in the advice."""
+    if (pub is None) == (certificate is None):
+        raise UsageError("give one of --pub and --cert", "see `{command} --help`", where="--pub", command=command)
+    if pub is not None:
+        with naming(pub):
+            return keyfile.load_public_key(read_file(pub))
+    assert certificate is not None  # noqa: S101 - the line above; for mypy
+    return read_certificates(certificate)[0].public_key
