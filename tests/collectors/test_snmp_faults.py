@@ -297,6 +297,7 @@ def test_a_secret_that_is_not_there_is_told() -> None:
     assert [row[5] for row in found.rows] == ["error"] * 3
 
 
+@pytest.mark.system  # tells the time: by itself
 def test_five_percent_dead_do_not_delay_the_others() -> None:
     count = 60
     dead = {f"d{number:04d}": Faults(silent=(0, float("inf"))) for number in range(0, count, 20)}
