@@ -84,7 +84,7 @@ SAMPLE: Words = {
 }
 LINE_KIND: Words = {"usage": Word("用量", "none", "●"), "rounding": Word("尾差", "none", "◐")}
 ENTITY: Mapping[str, str] = {
-    "link": "链路",
+    "link": "链路编号",
     "device": "设备",
     "group": "链路组",
     "host": "主机",

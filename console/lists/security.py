@@ -21,7 +21,7 @@ ALERTS = Table(
     columns=(
         Column(key="level", title="级别", kind="level", choices=_LEVELS, sortable=False),
         Column(key="rule_title", title="规则名称", searched=True, loose=True, href="/alerts/{id}"),
-        Column(key="entities", title="对象", kind="pairs", sortable=False, loose=True),
+        Column(key="entities", title="对象", kind="pairs", sortable=False, loose=True, room="wide"),
         Column(key="count", title="次数", kind="number"),
         Column(key="first_at", title="首次", kind="instant", room="extra"),
         Column(key="last_at", title="最近", kind="instant"),
@@ -42,7 +42,7 @@ INCIDENTS = Table(
     columns=(
         Column(key="level", title="级别", kind="level", choices=_LEVELS, sortable=False),
         Column(key="title", title="标题", searched=True, loose=True, href="/incidents/{id}"),
-        Column(key="entities", title="对象", kind="pairs", sortable=False, loose=True),
+        Column(key="entities", title="对象", kind="pairs", sortable=False, loose=True, room="wide"),
         Column(key="alert_count", title="告警数", kind="number", sortable=False),
         Column(key="opened_at", title="发现", kind="instant"),
         Column(key="owner", title="负责人", searched=True, room="wide"),

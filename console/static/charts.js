@@ -49,7 +49,7 @@
     const values = { [words.contract]: ` ${bps(data.contract)}`, [words.p95]: ` ${bps(data.p95)}` };
     return {
       useUTC: true, series,
-      legend: { top: 0, left: 0, itemGap: 18, textStyle: { color: tone("text"), fontSize: 13 }, inactiveColor: tone("chart-axis"), icon: "roundRect", itemWidth: 18, itemHeight: 4, formatter: (name) => name + (values[name] || "") },
+      legend: { top: 0, left: 0, itemGap: 18, textStyle: { color: tone("text"), fontSize: 13 }, inactiveColor: tone("chart-axis"), icon: "roundRect", itemWidth: 18, itemHeight: 4, formatter: (name) => (width < 560 ? name : name + (values[name] || "")) },
       grid: { top: width < 560 ? 64 : 40, left: 8, right: 16, bottom: 8, containLabel: true },
       tooltip: { ...tooltip(tone), valueFormatter: bps, axisPointer: { lineStyle: { color: tone("chart-axis") }, label: { formatter: (one) => `${local(one.value).day} ${local(one.value).time}` } } },
       xAxis: { type: "time", ...axis(tone), splitLine: { show: false }, axisLabel: { color: tone("chart-axis"), hideOverlap: true, formatter: tick } },
