@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from crypto.channel.config import ChannelConfig, Limits
-from crypto.channel.endpoints import Refusal, Server, connect, serve
+from crypto.channel.endpoints import Client, Refusal, Server, connect, serve
 from crypto.channel.errors import (
     BufferFull,
     ChannelClosed,
@@ -29,6 +29,7 @@ __all__ = [
     "ChannelError",
     "ChannelTimeout",
     "ChannelTruncated",
+    "Client",
     "HandshakeFailed",
     "Limits",
     "PeerRefused",

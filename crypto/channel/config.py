@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crypto.errors import CryptoError, KeyMismatch, WrongUsage
+from crypto.pki.crl import RevocationList
 from crypto.sm2 import PrivateKey
 from crypto.x509 import Certificate
 
@@ -50,14 +51,14 @@ class ChannelConfig:
         key: Our signing key; belongs to ``chain[0]``.
         chain: Our certificate, then the CAs between it and the anchor.
         anchors: CAs that the peer's chain must end in, self-signed.
-        crls: Revocation lists, DER. If there is any, each CA of the peer's chain must have a valid one.
+        crls: Revocation lists. If there is any, each CA of the peer's chain must have a current one.
         peers: At a server, names (DNS, IP or common name) one of which a client's certificate must bear; empty: any.
     """
 
     key: PrivateKey
     chain: tuple[Certificate, ...]
     anchors: tuple[Certificate, ...]
-    crls: tuple[bytes, ...] = ()
+    crls: tuple[RevocationList, ...] = ()
     peers: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
 

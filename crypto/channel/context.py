@@ -163,7 +163,7 @@ def _trust(context: SSL.Context, config: ChannelConfig) -> None:
     for anchor in config.anchors:
         store.add_cert(openssl.load_certificate(openssl.FILETYPE_ASN1, anchor.der))
     for crl in config.crls:
-        store.add_crl(x509.load_der_x509_crl(crl))
+        store.add_crl(x509.load_der_x509_crl(crl.der))
     if config.crls:
         store.set_flags(openssl.X509StoreFlags.CRL_CHECK | openssl.X509StoreFlags.CRL_CHECK_ALL)
 

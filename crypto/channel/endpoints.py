@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from crypto.channel.config import ChannelConfig
+from crypto.channel.config import ChannelConfig, Limits
 from crypto.channel.engine import Endpoint, Engine
 from crypto.channel.errors import ChannelError, ChannelTimeout, PeerUnreachable
 from crypto.channel.peer import Role
@@ -42,39 +42,50 @@ def log_refusal(refusal: Refusal) -> None:
     _log.warning("channel with %s ended: %s", refusal.address, refusal.error)
 
 
+class Client:
+    """A calling end that connects more than once: key and certificates are given to the library one time."""
+
+    def __init__(self, config: ChannelConfig) -> None:
+        ensure_available()
+        self._limits = config.limits
+        self._endpoint = Endpoint(config, Role.CLIENT)
+
+    async def connect(self, host: str, port: int, *, name: str | None = None) -> Channel:
+        """A channel to a server whose certificate bears ``name`` (``host`` if not given).
+
+        Our certificate is judged by the server after this returns, as TLS 1.3 has it: its refusal is the error of the
+        first ``read``. Raises PeerUnreachable, ChannelTimeout, HandshakeFailed, CertificateRefused and its kinds.
+        """
+        engine = self._endpoint.engine(name or host)
+        try:
+            async with asyncio.timeout(self._limits.handshake_seconds):
+                return await _dialled(self._limits, engine, host, port)
+        except TimeoutError:
+            raise ChannelTimeout(
+                "{host}:{port} does not answer within {seconds} s",
+                "check address and firewall",
+                host=host,
+                port=port,
+                seconds=self._limits.handshake_seconds,
+            ) from None
+        except OSError as error:
+            raise PeerUnreachable(
+                "{host}:{port} cannot be reached ({reason})",
+                "check address and firewall",
+                host=host,
+                port=port,
+                reason=error.strerror or error,
+            ) from None
+
+
 async def connect(config: ChannelConfig, host: str, port: int, *, name: str | None = None) -> Channel:
-    """A channel to a server whose certificate bears ``name`` (``host`` if not given).
-
-    Our certificate is judged by the server after this returns, as TLS 1.3 has it: its refusal is the error of the
-    first ``read``. Raises PeerUnreachable, ChannelTimeout, HandshakeFailed, CertificateRefused and its kinds.
-    """
-    ensure_available()
-    engine = Endpoint(config, Role.CLIENT).engine(name or host)
-    try:
-        async with asyncio.timeout(config.limits.handshake_seconds):
-            channel = await _dialled(config, engine, host, port)
-    except TimeoutError:
-        raise ChannelTimeout(
-            "{host}:{port} does not answer within {seconds} s",
-            "check address and firewall",
-            host=host,
-            port=port,
-            seconds=config.limits.handshake_seconds,
-        ) from None
-    except OSError as error:
-        raise PeerUnreachable(
-            "{host}:{port} cannot be reached ({reason})",
-            "check address and firewall",
-            host=host,
-            port=port,
-            reason=error.strerror or error,
-        ) from None
-    return channel
+    """One channel; see ``Client.connect``."""
+    return await Client(config).connect(host, port, name=name)
 
 
-async def _dialled(config: ChannelConfig, engine: Engine, host: str, port: int) -> Channel:
+async def _dialled(limits: Limits, engine: Engine, host: str, port: int) -> Channel:
     loop = asyncio.get_running_loop()
-    transport, channel = await loop.create_connection(lambda: Channel(engine, config.limits), host, port)
+    transport, channel = await loop.create_connection(lambda: Channel(engine, limits), host, port)
     _without_delay(transport)
     try:
         await channel.handshaken()

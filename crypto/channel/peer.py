@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any
 
 from asn1crypto import x509
 
 from crypto.channel.config import ChannelConfig
-from crypto.errors import CertificateExpired, CertificateRefused, NameMismatch, WrongUsage
+from crypto.errors import CertificateExpired, CertificateRefused, NameMismatch
+from crypto.pki.chain import check_name, check_purpose, check_revocation, names_of
+from crypto.pki.profiles import RULES, Profile
 from crypto.x509 import Certificate, Path, check_path, parse_certificate
 from records.instants import now
 
@@ -31,19 +31,9 @@ class Role(Enum):
     SERVER = "server"
 
     @property
-    def peer_purpose(self) -> str:
-        """The extended key usage that the peer's certificate must allow, if it has any."""
-        return "server_auth" if self is Role.CLIENT else "client_auth"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """Whom a certificate is for; DNS names in lower case, addresses in their canonical text."""
-
-    dns: frozenset[str]
-    addresses: frozenset[str]
-    common_name: str | None
-    purposes: frozenset[str] | None
+    def peer_profile(self) -> Profile:
+        """What the peer's certificate must be for, if it says what it is for."""
+        return Profile.SERVER if self is Role.CLIENT else Profile.CLIENT
 
 
 def check_peer(chain: Sequence[bytes], role: Role, name: str | None, config: ChannelConfig) -> Certificate:
@@ -55,21 +45,26 @@ def check_peer(chain: Sequence[bytes], role: Role, name: str | None, config: Cha
         name: DNS name or IP address that we called; None at a server.
         config: Anchors, revocation lists, admitted peers.
     """
-    path = _path(tuple(chain), tuple(one.der for one in config.anchors))
-    _check_now(path, now())
-    names = names_of(path.certificates[0].der)
-    if names.purposes is not None and role.peer_purpose not in names.purposes:
-        raise WrongUsage("certificate {name} is not for this use", _NEXT, name=path.certificates[0].subject_text)
-    _check_name(path.certificates[0], names, name, config.peers)
-    return path.certificates[0]
+    at = now()
+    path = _path(tuple(chain), tuple(one.der for one in config.anchors), role.peer_profile)
+    _check_dates(path, at)
+    if config.crls:
+        check_revocation(path, config.crls, at)
+    leaf = path.certificates[0]
+    if name is not None:
+        check_name(leaf, name)
+    elif config.peers and not config.peers & _names(leaf.der):
+        raise NameMismatch("certificate {name} is not among the admitted peers", _NEXT, name=leaf.subject_text)
+    return leaf
 
 
 @lru_cache(maxsize=REMEMBERED_CHAINS)
-def _path(chain: tuple[bytes, ...], anchors: tuple[bytes, ...]) -> Path:
-    """Signatures and constraints never change, so a chain that held is remembered; only dates are looked at again."""
+def _path(chain: tuple[bytes, ...], anchors: tuple[bytes, ...], profile: Profile) -> Path:
+    """Signatures and uses never change, so a chain that held is remembered; its dates are looked at again each time."""
     leaf, *others = (parse_certificate(one) for one in chain)
+    check_purpose(leaf, profile)
     trusted = tuple(parse_certificate(one) for one in anchors)
-    path = check_path(leaf, others, trusted, now(), frozenset({"digital_signature"}))
+    path = check_path(leaf, others, trusted, now(), RULES[profile].key_usage)
     if not path.trusted:
         raise CertificateRefused(
             "certificate {name} comes from a CA that is not trusted here", _NEXT, name=leaf.subject_text
@@ -77,7 +72,7 @@ def _path(chain: tuple[bytes, ...], anchors: tuple[bytes, ...]) -> Path:
     return path
 
 
-def _check_now(path: Path, at: datetime) -> None:
+def _check_dates(path: Path, at: datetime) -> None:
     for one in path.certificates:
         if not one.not_before <= at <= one.not_after:
             raise CertificateExpired(
@@ -86,19 +81,11 @@ def _check_now(path: Path, at: datetime) -> None:
 
 
 @lru_cache(maxsize=REMEMBERED_CHAINS)
-def names_of(der: bytes) -> Names:
-    """Subject alternative names, common name and purposes of a certificate that has been parsed strictly before."""
-    tbs = x509.Certificate.load(der)["tbs_certificate"]
-    found: dict[str, Any] = {one["extn_id"].native: one["extn_value"].parsed for one in tbs["extensions"] or ()}
-    alternative = list(found.get("subject_alt_name") or ())
-    purposes = found.get("extended_key_usage")
-    common = tbs["subject"].native.get("common_name")
-    return Names(
-        dns=frozenset(one.native.lower() for one in alternative if one.name == "dns_name"),
-        addresses=frozenset(str(one.native) for one in alternative if one.name == "ip_address"),
-        common_name=common if isinstance(common, str) else None,
-        purposes=None if purposes is None else frozenset(purposes.native),
-    )
+def _names(der: bytes) -> frozenset[str]:
+    """All that a certificate, parsed strictly before, calls its owner: SAN and common name."""
+    dns, addresses = names_of(parse_certificate(der))
+    common = x509.Certificate.load(der)["tbs_certificate"]["subject"].native.get("common_name")
+    return frozenset({*dns, *addresses} | ({common} if isinstance(common, str) else set()))
 
 
 def is_address(name: str) -> bool:
@@ -108,24 +95,3 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_name(one: Certificate, names: Names, called: str | None, admitted: frozenset[str]) -> None:
-    if called is not None:
-        fits = _bears(names, called)
-    else:
-        fits = not admitted or any(_bears(names, name) or name == names.common_name for name in admitted)
-    if not fits:
-        raise NameMismatch(
-            "certificate {name} is not for {wanted}",
-            _NEXT,
-            name=one.subject_text,
-            wanted=called or ", ".join(sorted(admitted)[:5]),
-        )
-
-
-def _bears(names: Names, name: str) -> bool:
-    """By subject alternative name only, without wildcards: a wildcard would let one key speak for many hosts."""
-    if is_address(name):
-        return str(ipaddress.ip_address(name)) in names.addresses
-    return name.lower().rstrip(".") in names.dns

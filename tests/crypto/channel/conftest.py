@@ -15,6 +15,7 @@ from asn1crypto import keys, x509
 
 from crypto import asn1
 from crypto.channel import ChannelConfig, Limits
+from crypto.pki.crl import RevocationList, parse_list
 from crypto.sm2 import PrivateKey, generate
 from crypto.sm3 import sm3
 from crypto.x509 import Certificate, parse_certificate
@@ -120,7 +121,9 @@ class Authority:
         issuer = (self.name, self.key)
         return issue(common, key or KEYS[0], issuer, found, start=start, end=end, serial=serial)
 
-    def crl(self, revoked: Sequence[int] = (), *, end: datetime = NOW + DAY, key: PrivateKey | None = None) -> bytes:
+    def crl(
+        self, revoked: Sequence[int] = (), *, end: datetime = NOW + DAY, key: PrivateKey | None = None
+    ) -> RevocationList:
         tbs = asn1_crl.TbsCertList(
             {
                 "version": "v2",
@@ -143,7 +146,7 @@ class Authority:
             "signature_algorithm": asn1.algorithm(asn1.SM2_WITH_SM3),
             "signature": (key or self.key).sign(tbs.dump()),
         }
-        return bytes(asn1_crl.CertificateList(whole).dump())
+        return parse_list(asn1_crl.CertificateList(whole).dump())
 
 
 Configure = Callable[..., ChannelConfig]

@@ -28,7 +28,7 @@ from crypto.channel import (
 )
 from crypto.channel import context as tls
 from crypto.channel.engine import Endpoint
-from crypto.channel.peer import Role
+from crypto.channel.peer import Role, check_peer
 from crypto.errors import (
     CertificateExpired,
     CertificateRefused,
@@ -40,6 +40,7 @@ from crypto.errors import (
     RevocationUnknown,
     WrongUsage,
 )
+from crypto.pki.crl import RevocationList
 from crypto.sm2 import generate
 from tests.crypto.channel.conftest import DAY, KEYS, NOW, Authority
 from tests.crypto.channel.test_channel import LOOPBACK, limited, run, serving
@@ -193,7 +194,7 @@ def test_revocation(authority: Authority, configure: Configure) -> None:
     leaf = authority.leaf()
     server = configure(chain=(leaf,))
 
-    def client(*crls: bytes) -> ChannelConfig:
+    def client(*crls: RevocationList) -> ChannelConfig:
         return configure(crls=crls)
 
     assert meet(server, client(authority.crl([4711]))) == (None, None)
@@ -217,9 +218,53 @@ def test_revocation_of_the_whole_chain(authority: Authority, configure: Configur
     assert kinds(meet(configure(crls=revoked), server)) == (PeerRefused, CertificateRevoked)
 
 
-def test_a_revocation_list_that_is_none(configure: Configure) -> None:
-    with pytest.raises(CryptoError):
-        Endpoint(configure(crls=(b"\x30\x03\x02\x01\x01",)), Role.SERVER)
+# ---- our verdict alone: were the TLS library to wave everything through
+
+
+CHAINS = [
+    pytest.param({"end": NOW - DAY, "start": NOW - 2 * DAY}, CertificateExpired, id="expired"),
+    pytest.param({"start": NOW + DAY}, CertificateExpired, id="not yet valid"),
+    pytest.param({"usage": {"key_encipherment"}}, WrongUsage, id="for encryption"),
+    pytest.param({"purposes": ["client_auth"]}, WrongUsage, id="for clients"),
+    pytest.param({"ips": ["127.0.0.2"]}, NameMismatch, id="another address"),
+    pytest.param({"serial": 4711}, CertificateRevoked, id="revoked"),
+]
+
+
+def judged(leaf: Any, config: ChannelConfig, *others: Any) -> CryptoError | None:
+    try:
+        check_peer([leaf.der, *(one.der for one in others)], Role.CLIENT, "127.0.0.1", config)
+    except CryptoError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(("changes", "kind"), CHAINS)
+def test_our_own_verdict(authority: Authority, configure: Configure, changes: Any, kind: type) -> None:
+    config = configure(crls=(authority.crl([4711]),))
+
+    assert judged(authority.leaf(), config, authority.certificate) is None
+    assert type(judged(authority.leaf(**changes), config, authority.certificate)) is kind
+
+
+def test_our_own_verdict_on_another_ca_and_on_lists(
+    authority: Authority, stranger: Authority, configure: Configure
+) -> None:
+    old = authority.crl(end=NOW - timedelta(minutes=1))
+
+    assert type(judged(stranger.leaf(), configure(), stranger.certificate)) is CertificateRefused
+    assert type(judged(authority.leaf(), configure(crls=(stranger.crl(),)))) is RevocationUnknown
+    assert type(judged(authority.leaf(), configure(crls=(old,)))) is RevocationUnknown
+
+
+def test_a_remembered_chain_expires_all_the_same(
+    authority: Authority, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf, config = authority.leaf(), configure()
+
+    assert judged(leaf, config) is None
+    monkeypatch.setattr("crypto.channel.peer.now", lambda: leaf.not_after + timedelta(seconds=1))
+    assert type(judged(leaf, config)) is CertificateExpired
 
 
 def test_our_own_configuration_is_checked_before_any_network(authority: Authority, configure: Configure) -> None:
