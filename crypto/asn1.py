@@ -12,7 +12,8 @@ from asn1crypto import core
 SM3 = "1.2.156.10197.1.401"
 SM2_WITH_SM3 = "1.2.156.10197.1.501"
 SM2_SIGN = "1.2.156.10197.1.301.1"  # GM/T 0010-2012 §6: what older signers name in SignerInfo
-SM2_ENCRYPT = "1.2.156.10197.1.301.3"  # GM/T 0006: who a content key is encrypted for
+SM2_ENCRYPT = "1.2.156.10197.1.301.3"  # GM/T 0006-2012
+SM2_ENCRYPT_GMSSL = "1.2.156.10197.1.301.2"  # what GmSSL names instead: the standard's key exchange
 SM4_CBC, SM4_GCM = "1.2.156.10197.1.104.2", "1.2.156.10197.1.104.8"
 HMAC_SM3 = "1.2.156.10197.1.401.2"  # as GmSSL and GM/T 0091 write it
 HMAC_SM3_OPENSSL = "1.2.156.10197.1.401.3.1"  # as OpenSSL and Tongsuo write it

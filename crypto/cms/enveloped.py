@@ -59,14 +59,17 @@ class Recipient:
             )
 
 
-def encrypt(data: bytes, recipients: Sequence[Certificate], *, pkcs7: bool = False) -> bytes:
-    """DER EnvelopedData that any of the recipients opens; raises WrongUsage for a certificate that only signs."""
+def encrypt(data: bytes, recipients: Sequence[Certificate], *, pkcs7: bool = False, for_gmssl: bool = False) -> bytes:
+    """DER EnvelopedData that any of the recipients opens; raises WrongUsage for a certificate that only signs.
+
+    ``for_gmssl`` names SM2 encryption by the one OID that GmSSL's ``cmsdecrypt`` knows.
+    """
     enveloped_type = asn1.PKCS7_ENVELOPED if pkcs7 else asn1.GM_ENVELOPED
     version = 0 if pkcs7 else 1  # RFC 5652 §6.1; GM/T 0010 §9.1
     key = secrets.token_bytes(KEY_BYTES)
     content = {
         "version": version,
-        "recipients": _recipients(key, recipients, version),
+        "recipients": _recipients(key, recipients, version, asn1.SM2_ENCRYPT_GMSSL if for_gmssl else asn1.SM2_ENCRYPT),
         "content": _encrypted(key, data, _ENVELOPED[enveloped_type]),
     }
     return bytes(shapes.EnvelopedContent({"type": enveloped_type, "content": content}).dump())
@@ -85,7 +88,7 @@ def sign_and_encrypt(
     key, values = secrets.token_bytes(KEY_BYTES), {asn1.SIGNING_TIME: signing_time(at)}
     content = {
         "version": 1,
-        "recipients": _recipients(key, recipients, 0 if pkcs7 else 1),
+        "recipients": _recipients(key, recipients, 0 if pkcs7 else 1, asn1.SM2_ENCRYPT),
         "digest_algorithms": [asn1.algorithm(asn1.SM3)],
         "content": _encrypted(key, data, _BOTH[both_type]),
         "certificates": certificates([one.chain for one in signers]),
@@ -94,13 +97,13 @@ def sign_and_encrypt(
     return bytes(shapes.SignedAndEnvelopedContent({"type": both_type, "content": content}).dump())
 
 
-def _recipients(key: bytes, recipients: Sequence[Certificate], version: int) -> list[dict[str, Any]]:
+def _recipients(key: bytes, recipients: Sequence[Certificate], version: int, algorithm: str) -> list[dict[str, Any]]:
     if not 1 <= len(recipients) <= MAX_RECIPIENTS:
         raise CryptoError("a message has 1 to {limit} recipients", "name them by --cert", limit=MAX_RECIPIENTS)
-    return [_recipient(key, one, version) for one in recipients]
+    return [_recipient(key, one, version, algorithm) for one in recipients]
 
 
-def _recipient(key: bytes, certificate: Certificate, version: int) -> dict[str, Any]:
+def _recipient(key: bytes, certificate: Certificate, version: int, algorithm: str) -> dict[str, Any]:
     if certificate.key_usage is not None and not certificate.key_usage & ENCRYPTING_USES:
         raise WrongUsage(
             "certificate {name} is for signing, not for encryption",
@@ -110,7 +113,7 @@ def _recipient(key: bytes, certificate: Certificate, version: int) -> dict[str, 
     return {
         "version": version,
         "rid": issuer_and_serial(certificate),
-        "key_algorithm": asn1.algorithm(asn1.SM2_ENCRYPT),
+        "key_algorithm": asn1.algorithm(algorithm),
         "encrypted_key": certificate.public_key.encrypt(key),
     }
 
@@ -185,7 +188,8 @@ def _rid(found: Any) -> tuple[bytes, int]:
 
 def _wrapped(found: Any) -> bytes:
     require(found["version"].native in {0, 1}, "another version")
-    require(asn1.is_algorithm(found["key_algorithm"], asn1.SM2_ENCRYPT), "a key that is not encrypted by SM2")
+    known = asn1.is_algorithm(found["key_algorithm"], asn1.SM2_ENCRYPT, asn1.SM2_ENCRYPT_GMSSL)
+    require(known, "a key that is not encrypted by SM2")
     return bytes(found["encrypted_key"].native)
 
 
