@@ -38,7 +38,7 @@
     });
     const level = (name, value, colour) => line(name, at.map(() => value), colour, { lineStyle: { type: [6, 4], width: 1.5 } });
     const shades = { down: tone("chart-contract"), missing: tone("chart-axis") };
-    const wide = (data.at.at(-1) - data.at[0]) / 25; // a name needs room
+    const wide = (data.at.at(-1) - data.at[0]) / 34; // a name needs room
     const areas = data.spans.map(([kind, from, to]) => [
       { xAxis: shifted(from), name: to - from > wide ? words[kind] : "", itemStyle: { color: shades[kind], opacity: 0.14 }, label: { color: shades[kind], fontSize: 12, position: "insideTop" } }, { xAxis: shifted(to) },
     ]);
