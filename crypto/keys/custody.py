@@ -6,7 +6,6 @@ short, and may be done again.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,13 +16,11 @@ from crypto.keys import keyfile
 from crypto.keys.keystore import KeyStore
 from crypto.keys.lifecycle import State, check_transition
 from crypto.keys.ports import Approve, Audit, KeyEvent
-from crypto.keys.record import KeyRecord, Use
+from crypto.keys.record import KeyRecord, Use, new_record
 from crypto.sm2 import PrivateKey, PublicKey
-from crypto.sm3 import sm3_hex
 from crypto.x509 import Certificate, certificates_pem, load_certificates
 from records.secret import Secret
 
-ID_BYTES = 8
 MARK_LETTERS = 8  # of the fingerprint, in the name of a key that was followed by another
 
 Certify = Callable[[PublicKey], Certificate]
@@ -43,7 +40,7 @@ class Custody:
 
     def keep(self, name: str, key: PrivateKey, use: Use, at: datetime, *, state: State = State.PRE_ACTIVE) -> KeyRecord:
         """Take in a key that came from elsewhere, e.g. the encryption key that a CA made."""
-        record = _new_record(name, key.public, use, at, state)
+        record = new_record(name, key.public, use, at, state)
         with self.audit(KeyEvent(action="key.generate", name=name, detail=_told(record))):
             self.keystore.put_key(name, key, record)
         return record
@@ -112,7 +109,7 @@ class Custody:
             before = self._known(name)
             check_transition(name, before.state, State.DEACTIVATED)
             key = sm2.generate()
-            fresh = replace(_new_record(name, key.public, before.use, at, State.ACTIVE), previous=before.id)
+            fresh = replace(new_record(name, key.public, before.use, at, State.ACTIVE), previous=before.id)
             chain = (certify(key.public),) if certify else ()
             old = replace(before.become(State.DEACTIVATED, at), name=f"{name}.{str(before.fingerprint)[:MARK_LETTERS]}")
             with self.audit(KeyEvent(action="key.rotate", name=name, detail=_told(fresh) | {"kept_as": old.name})):
@@ -136,13 +133,6 @@ class Custody:
         pem = self.keystore.certificate_pem(name)
         certificate = load_certificates(pem)[0].fingerprint if pem else None
         return replace(record, fingerprint=public.fingerprint, certificate=certificate)
-
-
-def _new_record(name: str, public: PublicKey, use: Use, at: datetime, state: State) -> KeyRecord:
-    identifier = secrets.token_hex(ID_BYTES)
-    return KeyRecord(
-        id=identifier, name=name, use=use, state=state, created=at, changed=at, fingerprint=sm3_hex(public.spki)
-    )
 
 
 def _told(record: KeyRecord) -> dict[str, str | None]:

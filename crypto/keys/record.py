@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,9 +11,11 @@ from typing import Any
 
 from crypto.errors import InvalidEncoding
 from crypto.keys.lifecycle import State, check_transition
+from crypto.sm2 import PublicKey
 from records.instants import format_instant, parse_instant
 
 VERSION = 1
+ID_BYTES = 8
 
 
 class Use(StrEnum):
@@ -57,6 +60,12 @@ class KeyRecord:
         """The shape of ``yw crypto keys ls``."""
         found = {name: getattr(self, name) for name in self.__slots__}
         return {name: format_instant(one) if isinstance(one, datetime) else one for name, one in found.items()}
+
+
+def new_record(name: str, public: PublicKey, use: Use, at: datetime, state: State) -> KeyRecord:
+    """The record of a new SM2 key, with an id of its own."""
+    identifier, fingerprint = secrets.token_hex(ID_BYTES), public.fingerprint
+    return KeyRecord(id=identifier, name=name, use=use, state=state, created=at, changed=at, fingerprint=fingerprint)
 
 
 def encode(record: KeyRecord) -> bytes:

@@ -95,11 +95,15 @@ class Authority:
 
     def _empty(self) -> Any:
         """The lock of a folder without a finished authority; one that was cut short is finished by the next try."""
+        self.check_empty()
+        return self.keystore.locked()
+
+    def check_empty(self) -> None:
+        """Return quietly if there is no authority in the folder, else raise CryptoError."""
         if (self.folder / "ca.pem").exists():
             raise CryptoError(
                 "{folder} holds a CA already", "choose another --dir", where=str(self.folder), folder=str(self.folder)
             )
-        return self.keystore.locked()
 
     def _new_key(self) -> PrivateKey:
         if not self.keystore.has_key(KEY):
@@ -125,9 +129,9 @@ class Authority:
     def issue_pair(
         self, public: PublicKey, subject: bytes, now: datetime, *, days: int = DAYS
     ) -> tuple[Certificate, Certificate, PrivateKey]:
-        """Dual certificates (双证书) of one subject: for the applicant's signing key, and for an encryption key made here.
+        """Dual certificates (双证书) of one subject: for the applicant's signing key, and for an encryption key.
 
-        The latter travels as an SM2EnvelopedKey under the signing key: ``crypto.keys.enveloped_key``.
+        The latter is made here and travels as an SM2EnvelopedKey under the signing key: ``crypto.keys.enveloped_key``.
         """
         inner = sm2.generate()
         signing = self.issue(Profile.SIGN, public, subject, (), now, days=days)[0]
@@ -150,6 +154,16 @@ class Authority:
 
     def revoke(self, serial: int, at: datetime, reason: Reason) -> Revoked:
         """Revoke what it issued; a second time changes nothing and gives the first revocation."""
+        self.check_issued(serial)
+        with self.keystore.locked():
+            register = self.register()
+            if serial not in register.revoked:
+                fresh = Revoked(building.whole(at), reason)
+                self._write(Register({**register.revoked, serial: fresh}, register.crl_number))
+            return self.register().revoked[serial]
+
+    def check_issued(self, serial: int) -> None:
+        """Return quietly if the authority issued it, else raise CryptoError."""
         if not self._place(serial).exists():
             raise CryptoError(
                 "this CA issued no certificate with the serial number {serial}",
@@ -158,12 +172,6 @@ class Authority:
                 serial=f"{serial:x}",
                 folder=str(self.folder),
             )
-        with self.keystore.locked():
-            register = self.register()
-            if serial not in register.revoked:
-                fresh = Revoked(building.whole(at), reason)
-                self._write(Register({**register.revoked, serial: fresh}, register.crl_number))
-            return self.register().revoked[serial]
 
     def publish(self, now: datetime, valid: timedelta) -> RevocationList:
         """The next revocation list."""

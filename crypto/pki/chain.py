@@ -37,24 +37,18 @@ class Policy:
     lists: tuple[RevocationList, ...] = ()
 
 
+ANYTHING = Policy()
+
+
 def verify(
     leaf: Certificate,
     others: Sequence[Certificate],
     anchors: Sequence[Certificate],
     at: datetime,
-    policy: Policy | None = None,
+    policy: Policy = ANYTHING,
 ) -> Path:
-    """The chain to an anchor, valid at ``at``.
-
-    Raises:
-        CertificateExpired, CertificateRevoked, RevocationUnknown, WrongUsage, NameMismatch: Each by its name.
-        CertificateRefused: A link is missing or does not hold, or the chain ends in no anchor.
-    """
-    chosen = policy or Policy()
-    uses = RULES[chosen.profile].key_usage if chosen.profile else ANY_USE
-    check_purpose(leaf, chosen.profile)
-    unbound = replace(leaf, purposes_critical=False)  # looked at in the line above
-    path = check_path(unbound, others, anchors, at, uses)
+    """The chain to an anchor, valid at ``at``; as ``read_path``, and CertificateRefused where it ends in none."""
+    path = read_path(leaf, others, anchors, at, policy)
     if not path.trusted:
         raise CertificateRefused(
             "the chain of certificate {name} ends in '{root}', which is not trusted here",
@@ -62,27 +56,38 @@ def verify(
             name=leaf.subject_text,
             root=path.certificates[-1].subject_text,
         )
-    if chosen.host is not None:
-        check_name(leaf, chosen.host)
-    if chosen.lists:
-        check_revocation(path, chosen.lists, at)
+    return path
+
+
+def read_path(
+    leaf: Certificate,
+    others: Sequence[Certificate],
+    anchors: Sequence[Certificate],
+    at: datetime,
+    policy: Policy = ANYTHING,
+) -> Path:
+    """The chain, which may end in a self-signed certificate that nobody trusts: ``trusted`` tells.
+
+    Raises:
+        CertificateExpired, CertificateRevoked, RevocationUnknown, WrongUsage, NameMismatch: Each by its name.
+        CertificateRefused: A link is missing or does not hold.
+    """
+    check_purpose(leaf, policy.profile)
+    unbound = replace(leaf, purposes_critical=False)  # looked at in the line above
+    uses = RULES[policy.profile].key_usage if policy.profile else ANY_USE
+    path = check_path(unbound, others, anchors, at, uses)
+    if policy.host is not None:
+        check_name(leaf, policy.host)
+    if policy.lists:
+        check_revocation(path, policy.lists, at)
     return replace(path, certificates=(leaf, *path.certificates[1:]))
 
 
 def check_purpose(leaf: Certificate, profile: Profile | None) -> None:
     """Return quietly if the extended key usage allows the use; for time stamps it must, and alone (RFC 3161 §2.3)."""
-    wanted = RULES[profile].purpose if profile else None
     if profile is None:
         return
-    given = leaf.purposes or frozenset()
-    if RULES[profile].alone:
-        fits = leaf.purposes_critical and given == {wanted}
-    elif profile is Profile.OCSP:  # RFC 6960 §4.2.2.2: must be named
-        fits = wanted in given
-    else:
-        fits = leaf.purposes is None or (
-            not leaf.purposes_critical if wanted is None else bool({wanted, ANY_PURPOSE} & given)
-        )
+    fits = _fits(leaf, profile)
     if not fits or (profile in {Profile.SERVER, Profile.CLIENT, Profile.ENC} and leaf.is_ca):
         raise WrongUsage(
             "certificate {name} is not for this use",
@@ -90,6 +95,17 @@ def check_purpose(leaf: Certificate, profile: Profile | None) -> None:
             name=leaf.subject_text,
             profile=profile.value,
         )
+
+
+def _fits(leaf: Certificate, profile: Profile) -> bool:
+    rules, given = RULES[profile], leaf.purposes or frozenset()
+    if rules.alone:
+        return leaf.purposes_critical and given == {rules.purpose}
+    if profile is Profile.OCSP:  # RFC 6960 §4.2.2.2: must be named
+        return rules.purpose in given
+    if rules.purpose is None:
+        return not leaf.purposes_critical
+    return leaf.purposes is None or bool({rules.purpose, ANY_PURPOSE} & given)
 
 
 def check_name(leaf: Certificate, host: str) -> None:

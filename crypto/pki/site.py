@@ -12,6 +12,8 @@ from crypto.errors import CryptoError
 from crypto.identity import SiteIdentity
 from crypto.keys.files import write_atomic
 from crypto.keys.keystore import KeyStore
+from crypto.keys.lifecycle import State
+from crypto.keys.record import Use, new_record
 from crypto.pki import profiles
 from crypto.sm2 import PrivateKey, PublicKey, generate
 from crypto.x509 import Certificate, certificates_pem, load_certificates
@@ -43,9 +45,9 @@ def ensure_site_identity(keystore: KeyStore, ca_out: Path, subject_organisation:
                 path=str(ca_out),
             )
         ca = _certificate(keystore, CA_NAME) or _keep(
-            keystore, CA_NAME, make_ca(_key(keystore, CA_NAME), subject_organisation, now)
+            keystore, CA_NAME, make_ca(_key(keystore, CA_NAME, now), subject_organisation, now)
         )
-        key = _key(keystore, SIGNER_NAME)
+        key = _key(keystore, SIGNER_NAME, now)
         signer = _certificate(keystore, SIGNER_NAME)
         if signer is None or signer.public_key != key.public:  # a rotation was cut short between the two
             signed = issue_signer(key.public, keystore.key(CA_NAME), ca, subject_organisation, now)
@@ -60,7 +62,7 @@ def ensure_site_timestamper(keystore: KeyStore, subject_organisation: str, now: 
         ca = _certificate(keystore, CA_NAME)
         if ca is None:
             raise CryptoError("the site has no CA yet", "set the site up: yw inventory import PATH")
-        key = _key(keystore, TIMESTAMPER_NAME)
+        key = _key(keystore, TIMESTAMPER_NAME, now)
         leaf = _certificate(keystore, TIMESTAMPER_NAME) or _keep(
             keystore,
             TIMESTAMPER_NAME,
@@ -69,10 +71,11 @@ def ensure_site_timestamper(keystore: KeyStore, subject_organisation: str, now: 
     return SiteIdentity(key=key, chain=(leaf, ca))
 
 
-def _key(keystore: KeyStore, name: str) -> PrivateKey:
+def _key(keystore: KeyStore, name: str, now: datetime) -> PrivateKey:
     """The key of that name, made if there is none. The CA's is opened only to issue: that costs a third of a second."""
     if not keystore.has_key(name):
-        keystore.put_key(name, generate())
+        key = generate()
+        keystore.put_key(name, key, new_record(name, key.public, Use.SIGN, now, State.ACTIVE))
     return keystore.key(name)
 
 
