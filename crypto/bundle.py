@@ -206,7 +206,9 @@ def _verdict(kind: str | None, signer: Signer | None, checked: int, problems: Se
         kind=kind,
         trusted=signer is not None and signer.trusted,
         signer=signer.name if signer else None,
+        root=signer.root if signer else None,
         signed_at=signer.signed_at if signer else None,
+        timestamped=signer is not None and signer.timestamped,
         checked=checked,
         problems=tuple(problems),
     )
@@ -223,7 +225,7 @@ def _signed_manifest(
     except (CryptoError, OSError) as error:
         return None, None, [BundleProblem(path=MANIFEST, what="{error}", values={"error": error})]
     try:
-        signer = read_signer(data, signature, anchors)
+        signer = read_signer(data, signature, anchors, whole_chain=True)
     except DigestMismatch:
         problems.append(BundleProblem(path=MANIFEST, what="was changed after signing"))
         problems.append(BundleProblem(path=SIGNATURE, what="the signature is for another manifest"))

@@ -35,7 +35,8 @@ class Verification:
     Attributes:
         kind: Of the bundle; ``file`` for a detached signature; None where the manifest cannot be read.
         signer, signed_at: None where no signature holds.
-        timestamped: Whether a timestamp token vouches for the time; the tokens are not read yet, so never.
+        root: Subject of the CA in which the signer's chain ends.
+        timestamped: Whether the time is that of a trusted time-stamp token, not the signer's own word.
         checked: How many files were compared with their digest.
     """
 
@@ -46,6 +47,7 @@ class Verification:
     checked: int
     problems: tuple[BundleProblem, ...]
     timestamped: bool = False
+    root: str | None = None
 
     @property
     def valid(self) -> bool:

@@ -41,6 +41,11 @@ class Place:
         return self.root / "keys"
 
     @property
+    def timestamps(self) -> Path:
+        """The next serial number of the site's time-stamp authority."""
+        return self.root / "tsa" / "serial.json"
+
+    @property
     def ca(self) -> Path:
         """The exported trust anchor."""
         return self.root / "ca.pem"

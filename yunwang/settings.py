@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from records.errors import Problem, UserError
 from records.validation import problem_of
 
-PART_OF_AN_HOUR, SIX_MONTHS = TEMPLATES = (
+PART_OF_AN_HOUR, SIX_MONTHS, STAMPED_BY = TEMPLATES = (
     "it must divide an hour: 3600, 1800, 900, 600, 300, 120, 60 …",
     "at least 180, for the law asks for six months",
+    "site, the URL of a time-stamp authority, or empty",
 )
 _ENVIRONMENT = re.compile(r"YW_([A-Z_]+?)__([A-Z_]+)")
 
@@ -84,13 +85,23 @@ class Crypto(_Section):
     """Providers in the order in which they are asked; ``ca`` is a trust anchor beside ``--ca`` and ``YW_CA``.
 
     ``gmssl`` serves only where ``allow_slow_reference`` says so; the libraries are paths of shared objects.
+    ``tsa`` says who time-stamps signatures: nobody, the ``site`` itself, or the authority at a URL.
     """
 
     providers: tuple[str, ...] = ("hashlib", "pyca", "openssl")
     ca: str = ""
+    tsa: str = ""
     allow_slow_reference: bool = False
     sdf_library: str = ""
+    sdf_decrypt: Literal["", "algorithm", "plain"] = ""
     accelerator_library: str = ""
+
+    @field_validator("tsa")
+    @classmethod
+    def _who_stamps(cls, tsa: str) -> str:
+        if not re.fullmatch(r"(site|https?://\S+)?", tsa):
+            raise ValueError(STAMPED_BY)
+        return tsa
 
 
 class Retention(_Section):

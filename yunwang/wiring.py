@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from crypto.keys.keystore import KeyStore
     from crypto.pki.site import SiteIdentity
+    from crypto.timestamp import Authority
     from inventory.model import Inventory
     from storage.port import RecordStore
     from storage.spool import SpoolReader
@@ -97,9 +99,33 @@ class Site:
         """The signing identity; made on first use, together with the site's CA and ``ca.pem``."""
         from crypto.pki.site import ensure_site_identity  # noqa: PLC0415 - opened on first use
 
-        return ensure_site_identity(
-            self.keystore, self.place.ca, "Yunwang demo" if self.place.demo else "Yunwang", now()
-        )
+        found = ensure_site_identity(self.keystore, self.place.ca, self.organisation, now())
+        return replace(found, stamp=self.time_stamps(self.settings.crypto.tsa))
+
+    @cached_property
+    def authority(self) -> Authority:
+        """The site's own time-stamp authority; its key is made on first use."""
+        from crypto.pki.site import ensure_site_timestamper  # noqa: PLC0415 - opened on first use
+        from crypto.timestamp import Authority, Serials  # noqa: PLC0415
+
+        found = ensure_site_timestamper(self.keystore, self.organisation, now())
+        return Authority(identity=found, serials=Serials(self.place.timestamps))
+
+    def time_stamps(self, who: str) -> Callable[[bytes], bytes] | None:
+        """Who time-stamps a signature value: None for nobody, the ``site`` itself, or the authority at a URL."""
+        from crypto.timestamp.client import source  # noqa: PLC0415 - http on first use
+
+        if not who:
+            return None
+        return self._stamp if who == "site" else source(who)
+
+    def _stamp(self, signature: bytes) -> bytes:
+        return self.authority.stamp(signature)
+
+    @property
+    def organisation(self) -> str:
+        """What the site's own certificates call it."""
+        return "Yunwang demo" if self.place.demo else "Yunwang"
 
     @property
     def actor(self) -> str:
@@ -149,12 +175,13 @@ def settings_of(call: Call, place: Place) -> Settings:
 def order_providers(settings: Settings) -> None:
     """Ask crypto providers in the configured order; the default needs no word, and no import."""
     wanted = settings.crypto
-    if wanted != type(wanted)(ca=wanted.ca):
+    if wanted != type(wanted)(ca=wanted.ca, tsa=wanted.tsa):
         from crypto.providers.registry import Options, configure  # noqa: PLC0415 - loads libcrypto
 
         options = Options(
             allow_slow_reference=wanted.allow_slow_reference,
             sdf_library=wanted.sdf_library,
+            sdf_decrypt=wanted.sdf_decrypt,
             accelerator_library=wanted.accelerator_library,
         )
         configure(wanted.providers, options)

@@ -125,6 +125,13 @@ def _encrypted(key: bytes, data: bytes, data_type: str) -> dict[str, Any]:
     return {"type": data_type, "cipher": cipher, "content": blocks}
 
 
+def is_signed(message: bytes) -> bool:
+    """Whether it is SignedAndEnvelopedData by its type; raises VerificationFailed where it is no message at all."""
+    with parsing("the message is malformed ({error})"):
+        check_size(message, MAX_MESSAGE_BYTES)
+        return shapes.AnyContent.load(message, strict=True)["type"].dotted in _BOTH
+
+
 def decrypt(message: bytes, recipient: Recipient) -> bytes:
     """The data of EnvelopedData.
 

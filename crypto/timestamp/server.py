@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 from collections.abc import Callable
 
 from crypto.timestamp.request import MAX_REQUEST_BYTES
@@ -50,9 +51,9 @@ class TimestampServer:
         self._seconds = seconds
         self._open = 0
 
-    async def start(self, host: str, port: int) -> asyncio.Server:
-        """Listen; port 0 takes a free one."""
-        return await asyncio.start_server(self._serve, host, port, limit=MAX_HEAD_BYTES)
+    async def start(self, sock: socket.socket) -> asyncio.Server:
+        """Serve a listening socket."""
+        return await asyncio.start_server(self._serve, sock=sock, limit=MAX_HEAD_BYTES)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1

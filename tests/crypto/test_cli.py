@@ -196,7 +196,7 @@ def test_certificates(yw) -> None:
 @pytest.mark.parametrize("oids", ["gm", "pkcs7"])
 @pytest.mark.usefixtures("trusted")
 def test_cms(yw, oids: str, monkeypatch) -> None:
-    monkeypatch.setattr("yunwang.cli.crypto_certificates.now", lambda: AT)
+    monkeypatch.setattr("yunwang.cli.crypto_cms.now", lambda: AT)
     sign = [
         "crypto",
         "cms",

@@ -1,4 +1,4 @@
-"""``yw crypto``: self-test, digests, SM2 keys and signatures; certificates and CMS stand in ``crypto_certificates``."""
+"""``yw crypto``: self-test, digests, SM2 keys and signatures; what else there is stands in modules of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from crypto.keys import keyfile
 from crypto.providers.registry import active
 from records.errors import UsageError
 from yunwang.cli.call import current
-from yunwang.cli.crypto_certificates import cert, cms
+from yunwang.cli.crypto_certificates import cert
+from yunwang.cli.crypto_cms import cms
 from yunwang.cli.crypto_encryption import decrypt, encrypt
+from yunwang.cli.crypto_keys import keys
+from yunwang.cli.crypto_pki import ca, csr
+from yunwang.cli.crypto_tsa import tsa
 from yunwang.cli.files import naming, read_file, read_passphrase, unreadable, write_file
 from yunwang.cli.key_files import private_key, public_key
 from yunwang.cli.output import emit, show_error
@@ -23,10 +27,14 @@ from yunwang.wiring import order_providers, settings_of
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 app.add_typer(cert, name="cert", help="show and verify certificates")
-app.add_typer(cms, name="cms", help="detached CMS signatures (GM/T 0010)")
+app.add_typer(keys, name="keys", help="the keys of the data folder and their life")
+app.add_typer(ca, name="ca", help="a certification authority of your own")
+app.add_typer(cms, name="cms", help="signed and encrypted messages (GM/T 0010)")
+app.add_typer(tsa, name="tsa", help="time stamps (RFC 3161): serve, ask, verify")
 
 app.command()(encrypt)
 app.command()(decrypt)
+app.command()(csr)
 
 PASSPHRASE = typer.Option(
     None, "--passphrase-file", help="file whose text opens the key; else YW_PASSPHRASE_FILE or a prompt"
@@ -113,7 +121,7 @@ def keygen(
 @app.command()
 def sign(
     file: Path,
-    key: Path = typer.Option(..., "--key", help="private key, PEM"),
+    key: Path = typer.Option(..., "--key", help="private key, PEM, or sdf:NUMBER in the crypto device"),
     out: Path = typer.Option(..., "--out", help="where the signature goes"),
     id: str = IDENTIFIER,  # noqa: A002 - the contract's option
     raw: bool = RAW,

@@ -30,8 +30,9 @@ def _untrusted(found: Verification, path: str, *, known: bool) -> UserError:
     if not known:
         return UserError("valid, but there is no CA to trust it by", "pass --ca FILE", where=path)
     return UserError(
-        "valid, but signed by {signer}, whose CA is not trusted here",
+        "valid, but signed by {signer} under {root}, which is not trusted here",
         "pass --ca FILE with the signer's CA, if you trust it",
         where=path,
         signer=found.signer,
+        root=found.root,
     )
