@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
 
+from records.secret import Secret
+
 
 class Capability(StrEnum):
     """What a provider may be asked for."""
@@ -175,12 +177,16 @@ class Exchanger(Provider, Protocol):
 
 
 class Device(Signer, Decryptor, Protocol):
-    """``sm2.device``: signs and decrypts with keys that never leave the hardware; the handle is the key's number."""
+    """``sm2.device``: signs and decrypts with keys that never leave the hardware."""
 
-    def public_of(self, number: int) -> bytes:
+    def public_of(self, number: int, *, encryption: bool = False) -> bytes:
         """The public half of a key in the device."""
         ...
 
-    def unlock(self, number: int, access_code: str) -> object:
+    def unlock(self, number: int, access_code: Secret, *, encryption: bool = False) -> object:
         """The handle of a key, its use permitted by the access code (私钥访问控制码)."""
+        ...
+
+    def answers(self) -> bool:
+        """Whether it can be reached; raises ProviderUnavailable."""
         ...

@@ -33,11 +33,13 @@ class Options:
     Attributes:
         allow_slow_reference: Whether ``gmssl``, pure Python and 20 to 1000 times slower, may serve.
         sdf_library: The vendor's library of a crypto device (GM/T 0018).
+        sdf_decrypt: ``algorithm`` or ``plain``: whether its SDF_InternalDecrypt_ECC takes an algorithm; empty for none.
         accelerator_library: ``libyunwangsm.so``, built from ``native/accelerator``.
     """
 
     allow_slow_reference: bool = False
     sdf_library: str = ""
+    sdf_decrypt: str = ""
     accelerator_library: str = ""
 
 
@@ -51,10 +53,29 @@ class _Source:
     takes: tuple[str, ...] = ()
 
 
+_SIGNATURES = frozenset({Capability.SM2_SIGN, Capability.SM2_VERIFY})
+_ENCRYPTION = frozenset({Capability.SM2_ENCRYPT, Capability.SM2_DECRYPT})
+_REFERENCE = frozenset({Capability.SM2_POINT, Capability.SM3, Capability.HMAC_SM3, Capability.SM4_CBC})
+_PYX = _SIGNATURES | _ENCRYPTION | {Capability.HMAC_SM3, Capability.SM4_GCM}
+
 _SOURCES: Mapping[str, _Source] = {
     "hashlib": _Source("crypto.providers.stdlib", "StdlibProvider", frozenset({Capability.SM3, Capability.HMAC_SM3})),
     "pyca": _Source("crypto.providers.pyca", "PycaProvider", frozenset(Capability) - SM2 - {Capability.SM2_DEVICE}),
     "openssl": _Source("crypto.providers.openssl", "OpensslProvider", SM2),
+    "gmssl": _Source("crypto.providers.gmssl_reference", "GmsslProvider", _REFERENCE | _SIGNATURES | _ENCRYPTION),
+    "gmssl_pyx": _Source("crypto.providers.gmssl_pyx", "GmsslPyxProvider", _PYX),
+    "sdf": _Source(
+        "crypto.providers.sdf",
+        "SdfProvider",
+        frozenset({Capability.SM2_DEVICE, Capability.SM2_VERIFY, Capability.SM2_ENCRYPT}),
+        ("sdf_library", "sdf_decrypt"),
+    ),
+    "accelerator": _Source(
+        "crypto.providers.accelerator",
+        "AcceleratorProvider",
+        _SIGNATURES | {Capability.SM4_GCM},
+        ("accelerator_library",),
+    ),
 }
 DEFAULT_ORDER = ("hashlib", "pyca", "openssl")  # by measured speed per call: bench/crypto.py
 SLOW = "gmssl"

@@ -39,14 +39,14 @@ def encrypt(
 def decrypt(
     source: Path = IN,
     out: Path = OUT,
-    key: Path = typer.Option(..., "--key", help="private key, PEM"),
+    key: Path = typer.Option(..., "--key", help="private key, PEM, or sdf:NUMBER in the crypto device"),
     mode: str = MODE,
     passphrase_file: Path | None = typer.Option(
         None, "--passphrase-file", help="file whose text opens the key; else YW_PASSPHRASE_FILE or a prompt"
     ),
 ) -> None:
     """Decrypt what `encrypt` wrote; nothing is written unless all of it is authentic."""
-    private, form = private_key(key, passphrase_file), _mode(mode)
+    private, form = private_key(key, passphrase_file, encryption=True), _mode(mode)
     with naming(source):
         written = _unseal(source, out, private, form)
     emit({"out": str(out), "format": written})

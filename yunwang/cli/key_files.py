@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from crypto.keys import keyfile
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PrivateKey, PublicKey, device_key
 from records.errors import UsageError
 from yunwang.cli.anchors import read_certificates
 from yunwang.cli.files import naming, read_file, read_passphrase
 
+_DEVICE = re.compile(r"sdf:([0-9]{1,6})")
 
-def private_key(key: Path, passphrase_file: Path | None) -> PrivateKey:
-    """The private key of a PEM file."""
+
+def private_key(key: Path, passphrase_file: Path | None, *, encryption: bool = False) -> PrivateKey:
+    """The private key of a PEM file, or ``sdf:NUMBER`` in the crypto device, for signing or else for decryption."""
     passphrase = read_passphrase(passphrase_file)
+    if found := _DEVICE.fullmatch(str(key)):
+        if passphrase is None:
+            raise UsageError("no access code is given", "give --passphrase-file FILE", where="--passphrase-file")
+        return device_key(int(found[1]), passphrase, encryption=encryption)
     with naming(key):
         return keyfile.load_private_key(read_file(key), passphrase)
 
