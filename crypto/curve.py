@@ -21,8 +21,8 @@ UNCOMPRESSED = 4  # SEC 1 §2.3.3
 CURVE_OID = "1.2.156.10197.1.301"
 
 _SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")
-_PKCS8 = bytes.fromhex("308187020100301306072a8648ce3d020106082a811ccf5501822d046d306b0201010420")
-_PKCS8_POINT = bytes.fromhex("a144034200")
+_PKCS8 = bytes.fromhex("308193020100301306072a8648ce3d020106082a811ccf5501822d047930770201010420")
+_PKCS8_POINT = bytes.fromhex("a00a06082a811ccf5501822da144034200")
 
 
 def check_scalar(scalar: bytes) -> None:
@@ -58,5 +58,8 @@ def point_of_spki(der: bytes) -> bytes:
 
 
 def pkcs8(scalar: bytes, point: bytes) -> bytes:
-    """PrivateKeyInfo (RFC 5208) around ECPrivateKey (RFC 5915) with the public half, DER."""
+    """PrivateKeyInfo (RFC 5208) around ECPrivateKey (RFC 5915) with the public half, DER.
+
+    The curve stands twice: RFC 5915 §3 wants it inside as well, and GmSSL reads no key without.
+    """
     return _PKCS8 + scalar + _PKCS8_POINT + point

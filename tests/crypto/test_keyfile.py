@@ -27,6 +27,15 @@ def test_plain_private_and_public_keys_come_back(key: PrivateKey) -> None:
     assert keyfile.load_public_key(keyfile.public_key_pem(key.public)) == key.public
 
 
+def test_the_curve_stands_inside_too_and_keys_written_without_it_are_read(key: PrivateKey) -> None:
+    body = pkcs8(key.scalar(), key.public.point)
+    assert body.count(bytes.fromhex("a00a06082a811ccf5501822d")) == 1  # RFC 5915 §3; GmSSL reads no key without
+    old = bytes.fromhex("308187020100301306072a8648ce3d020106082a811ccf5501822d046d306b0201010420")
+    without = old + key.scalar() + bytes.fromhex("a144034200") + key.public.point
+    for one in (body, without):
+        assert keyfile.load_private_key(pem.encode(keyfile.PLAIN, one), None).scalar() == key.scalar()
+
+
 def test_the_default_rounds_are_written(key: PrivateKey) -> None:
     body = pem.blocks(keyfile.private_key_pem(key, PASSPHRASE))[0][1]
     assert keyfile._parameters(body)[1] == 210_000
