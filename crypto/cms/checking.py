@@ -55,10 +55,19 @@ def check_statement(
         stated = record.signed_at
     if record.attributes is not None:
         record.certificate.public_key.verify(record.signature, record.attributes)
-    timestamp = None if record.token is None else read_token(record.token, sm3(record.signature), anchors)
+    timestamp = _timestamp(record, anchors)
     signed_at = _signed_at(stated, timestamp)
     path = _path(record, message, anchors, signed_at or at, whole=whole_chain)
     return Signer(path=path.certificates, trusted=path.trusted, signed_at=signed_at, timestamp=timestamp)
+
+
+def _timestamp(record: SignerRecord, anchors: Sequence[Certificate]) -> Timestamp | None:
+    if record.token is None:
+        return None
+    try:
+        return read_token(record.token, sm3(record.signature), anchors)
+    except DigestMismatch:  # not to be taken for a change of the data
+        raise VerificationFailed("the time-stamp token is for another signature", NEXT) from None
 
 
 def check_content(record: SignerRecord, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def tsa_serve(
     authority = _authority(key, cert_file, serials, policy, passphrase_file)
     opened = bound("tcp", listen, "--listen")
     emit({"url": _url(opened), "authority": authority.identity.certificate.subject_text, "policy": authority.policy})
+    sys.stdout.flush()
     asyncio.run(_serve(authority, opened))
 
 
