@@ -246,7 +246,7 @@ def _basic(data: bytes) -> Any:
 def _check_signer(basic: Any, issuer: Certificate, at: datetime) -> None:
     """Signed by the CA itself, or by a certificate of the CA for OCSP (RFC 6960 §4.2.2.2)."""
     algorithm = asn1.AlgorithmIdentifier.load(basic["signature_algorithm"].dump())
-    if not asn1.is_algorithm(algorithm, asn1.SM2_WITH_SM3):
+    if not asn1.is_algorithm(algorithm, asn1.SM2_WITH_SM3) or basic["signature"].contents[:1] != b"\0":
         raise _unknown("it is not signed by SM2 with SM3")
     signature, body = basic["signature"].native, basic["tbs_response_data"].dump()
     for signer in (issuer, *_delegates(basic["certs"], issuer, at)):
