@@ -12,6 +12,7 @@ from crypto.errors import DigestMismatch
 from crypto.sm3 import sm3
 
 LEAF, NODE = b"\x00", b"\x01"
+_NEXT = "ask for the entry and its proof again"
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -55,10 +56,13 @@ def inclusion_proof(entries: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def check_inclusion(entry: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> None:
-    """Return quietly if ``entry`` is number ``index`` of ``size`` under the root, else raise DigestMismatch.
+    """Return quietly if ``entry`` is number ``index`` of ``size`` under the root, else raise DigestMismatch."""
+    if not hmac.compare_digest(fold(entry, index, size, proof), expected_root):
+        raise DigestMismatch("the entry is not under this root", _NEXT)
 
-    The walk is that of RFC 9162 §2.1.3.2.
-    """
+
+def fold(entry: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root that the proof leads to; DigestMismatch unless it fits index and size. The walk of RFC 9162 §2.1.3.2."""
     known, found, last = 0 <= index < size, leaf_hash(entry), size - 1
     for sibling in proof:
         known = known and last > 0
@@ -69,5 +73,6 @@ def check_inclusion(entry: bytes, index: int, size: int, proof: Sequence[bytes],
         else:
             found = _node(found, sibling)
         index, last = index >> 1, last >> 1
-    if not known or last != 0 or not hmac.compare_digest(found, expected_root):
-        raise DigestMismatch("the entry is not under this root", "ask for the entry and its proof again")
+    if not known or last != 0:
+        raise DigestMismatch("the entry is not under this root", _NEXT)
+    return found
