@@ -198,4 +198,4 @@ def read_time(value: bytes) -> datetime:
 def require(condition: bool, why: str) -> None:  # noqa: FBT001 - reads as a sentence
     """Raises InvalidEncoding with the reason."""
     if not condition:
-        raise InvalidEncoding("{why}", NEXT, why=why)
+        raise InvalidEncoding(why, NEXT)

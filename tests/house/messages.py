@@ -17,6 +17,8 @@ SPEAKERS = {
     "translate": (0,),
     "Problem": (0, 1),
     "BundleProblem": (1,),
+    "parsing": (0,),
+    "require": (1,),
     "_refuse": (2, 3),
     "_row": (1,),
     "_finding": (2, 3),
