@@ -34,7 +34,7 @@ class Row:
 def run(registry: Registry | None = None) -> list[Row]:
     """Test every provider again; raises SelfTestFailed, or ProviderUnavailable where nobody serves a capability."""
     chosen = registry or active()
-    serving = {capability: chosen.get(capability).about.name for capability in Capability if capability in REQUIRED}
+    serving = {capability: chosen.choose(capability).about.name for capability in REQUIRED}
     return [
         _test(provider, capability, serves=serving.get(capability, name) == name)
         for name, provider in ((name, chosen.provider(name)) for name in chosen.order)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 from crypto import ciphertext, der
@@ -25,12 +25,15 @@ from crypto.errors import (
 from crypto.providers import registry
 from crypto.providers.base import Capability
 from crypto.sm3 import DIGEST_BYTES, Sm3, sm3, sm3_hex
+from records.secret import Secret
 
 DEFAULT_ID = b"1234567812345678"  # GM/T 0009-2012 §10
 MAX_ID_BYTES = 0xFFFF // 8  # ENTL counts bits in two bytes
 MAX_TEXT_BYTES = ciphertext.MAX_TEXT_BYTES
 _CURVE = A.to_bytes(FIELD_BYTES) + B.to_bytes(FIELD_BYTES) + GENERATOR[1:]
 _RETRIES = 100
+_SHORT_BYTES = 4096  # up to here one copy is quicker than one call more
+_PAIRWISE = b"pairwise consistency"
 _REFUSED = "do not trust the data; ask the signer for data and signature again, and check key and id"
 
 
@@ -68,6 +71,8 @@ class PublicKey:
 
     def digest(self, data: bytes, id: bytes = DEFAULT_ID) -> bytes:  # noqa: A002 - the standard's word
         """What is signed: e = SM3(ZA||data), 32 bytes (GB/T 32918.2 §6.1)."""
+        if len(data) <= _SHORT_BYTES:
+            return sm3(za(self.point, id) + data)
         running = Sm3(za(self.point, id))
         running.update(data)
         return running.digest()
@@ -191,6 +196,7 @@ class PrivateKey:
         raise TypeError("a private key is not pickled; store it with crypto.keys.keyfile")
 
 
+@lru_cache(maxsize=1024)
 def za(point: bytes, id: bytes = DEFAULT_ID) -> bytes:  # noqa: A002 - the standard's word
     """ZA = SM3(ENTL||ID||a||b||xG||yG||xA||yA), 32 bytes (GB/T 32918.2 §5.5)."""
     if len(id) > MAX_ID_BYTES:
@@ -203,13 +209,34 @@ def za(point: bytes, id: bytes = DEFAULT_ID) -> bytes:  # noqa: A002 - the stand
 def generate() -> PrivateKey:
     """A new key from the system's random source, tested by one signature before it is handed out."""
     key = PrivateKey.from_scalar((secrets.randbelow(N - 2) + 1).to_bytes(FIELD_BYTES))
-    try:
-        key.public.verify(key.sign(b"pairwise consistency"), b"pairwise consistency")
-    except VerificationFailed:
-        raise SelfTestFailed(
-            "a new SM2 key fails its pairwise test", "run `yw crypto selftest`; do not use this library"
-        ) from None
+    _check_pair(key)
     return key
+
+
+def device_key(number: int, access_code: Secret, *, encryption: bool = False) -> PrivateKey:
+    """A key of the crypto device, its signing or its encryption pair, tested before it is handed out.
+
+    Raises AuthenticationFailed for a wrong access code, InvalidKey if there is none, ProviderUnavailable.
+    """
+    device = registry.device()
+    handle = device.unlock(number, access_code, encryption=encryption)
+    key = PrivateKey.on_device(device, handle, device.public_of(number, encryption=encryption))
+    if not encryption:
+        _check_pair(key)
+    elif key.decrypt(key.public.encrypt(_PAIRWISE)) != _PAIRWISE:
+        raise _mismatched()
+    return key
+
+
+def _check_pair(key: PrivateKey) -> None:
+    try:
+        key.public.verify(key.sign(_PAIRWISE), _PAIRWISE)
+    except VerificationFailed:
+        raise _mismatched() from None
+
+
+def _mismatched() -> SelfTestFailed:
+    return SelfTestFailed("an SM2 key fails its pairwise test", "run `yw crypto selftest`; do not use this library")
 
 
 def _check_digest(digest: bytes) -> None:

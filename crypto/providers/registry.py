@@ -119,12 +119,13 @@ class Registry:
         """The provider of a capability, tested; raises ProviderUnavailable or SelfTestFailed."""
         with self._lock:
             if capability not in self._chosen:
-                chosen = self._choose(capability)
+                chosen = self.choose(capability)
                 check(chosen, capability)
                 self._chosen[capability] = chosen
             return self._chosen[capability]
 
-    def _choose(self, capability: Capability) -> Provider:
+    def choose(self, capability: Capability) -> Provider:
+        """Who would serve a capability, not tested yet; raises ProviderUnavailable."""
         for name in self.order:
             if capability in _SOURCES[name].offers and capability in self.provider(name).about.capabilities:
                 return self.provider(name)
