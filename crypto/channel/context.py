@@ -29,6 +29,7 @@ SIGNATURE, SIGNATURE_CODE = "sm2sig_sm3", 0x0708  # RFC 8998 §3.2.1
 HANDSHAKE_RECORD, ALERT_RECORD = 22, 21  # RFC 8446 §5.1
 CERTIFICATE_VERIFY, KEY_UPDATE = 15, 24  # RFC 8446 §4
 CLOSE_NOTIFY = 0
+OUTLET_BYTES = 80_000  # four records and a little: one write of the stream
 NO_WILDCARDS_NO_SUBJECT = 0x22  # X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 
 Verify = Callable[[Any, Any, int, int, int], bool]
@@ -104,6 +105,35 @@ def _set(name: str, context: SSL.Context, value: bytes) -> None:
     if setter is None or setter(context._context, value) != 1:  # noqa: SLF001 - as above
         drop_errors()
         raise unavailable(name)
+
+
+def der_of(certificate: openssl.X509) -> bytes:
+    """A certificate that the library holds, as DER."""
+    return openssl.dump_certificate(openssl.FILETYPE_ASN1, certificate)
+
+
+class Outlet:
+    """Reads what the library has written for the network, through one buffer for all connections of a thread.
+
+    A new buffer for each piece would cost as much in page faults as a tenth of the encryption.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = ffi.new("char[]", OUTLET_BYTES)
+
+    def take(self, connection: SSL.Connection) -> bytes:
+        """All that there is."""
+        first = self._piece(connection)
+        if len(first) < OUTLET_BYTES:
+            return first
+        parts = [first]
+        while len(parts[-1]) == OUTLET_BYTES:
+            parts.append(self._piece(connection))
+        return b"".join(parts)
+
+    def _piece(self, connection: SSL.Connection) -> bytes:
+        size = lib.BIO_read(connection._from_ssl, self._buffer, OUTLET_BYTES)  # noqa: SLF001 - bio_read makes a buffer each time
+        return bytes(ffi.buffer(self._buffer, max(size, 0)))
 
 
 def drop_errors() -> None:

@@ -133,7 +133,7 @@ class Server:
             ) from None
         self.addresses = tuple(one.getsockname()[:2] for one in self._server.sockets)
 
-    def _admit(self) -> asyncio.Protocol:
+    def _admit(self) -> asyncio.BaseProtocol:
         if len(self._tasks) >= self._limits.connections:
             return _TurnedAway(self._told, self._limits.connections)
         channel = Channel(self._endpoint.engine(), self._limits)

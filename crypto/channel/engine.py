@@ -20,17 +20,19 @@ from crypto.channel.verdicts import alert_name, refusal
 from crypto.errors import CryptoError
 from crypto.x509 import Certificate
 
-TAKE_BYTES = 1 << 18
+INLET_BYTES = 1 << 17
 _NEXT = "make sure that the other end is a channel of TLS 1.3 with SM2, SM3, SM4 (RFC 8998): yw channel probe ADDRESS"
 
 
 class Endpoint:
-    """A configured end: makes engines, all with the one context."""
+    """A configured end: makes engines, all with the one context. For one thread."""
 
     def __init__(self, config: ChannelConfig, role: Role) -> None:
         self.config = config
         self.role = role
         self._context = tls.mutual_context(config, _verify)
+        self._outlet = tls.Outlet()
+        self._inlet = memoryview(bytearray(INLET_BYTES))
 
     def engine(self, name: str | None = None) -> Engine:
         """A new connection; a client names whom it calls."""
@@ -42,7 +44,7 @@ class Endpoint:
             connection.set_connect_state()
         else:
             connection.set_accept_state()
-        return Engine(connection, _Judge(self.role, name, self.config))
+        return Engine(connection, _Judge(self.role, name, self.config), self._outlet, self._inlet)
 
 
 class _Judge:
@@ -55,7 +57,7 @@ class _Judge:
         self.certificate: Certificate | None = None
 
     def __call__(self, certificate: openssl.X509, error: int, depth: int, *, holds: bool) -> bool:
-        der = openssl.dump_certificate(openssl.FILETYPE_ASN1, certificate)
+        der = tls.der_of(certificate)
         if not holds:
             self.refused = self.refused or refusal(error, der)
             return False
@@ -78,10 +80,16 @@ def _verify(connection: Any, certificate: openssl.X509, error: int, depth: int, 
 
 
 class Engine:
-    """The state of one connection. Not for two threads at once."""
+    """The state of one connection. Not for two threads at once.
 
-    def __init__(self, connection: SSL.Connection, judge: _Judge) -> None:
+    Attributes:
+        inlet: Where bytes from the network may be put before they are fed: one for all connections of an endpoint.
+    """
+
+    def __init__(self, connection: SSL.Connection, judge: _Judge, outlet: tls.Outlet, inlet: memoryview) -> None:
+        self.inlet = inlet
         self._connection = connection
+        self._outlet = outlet
         self._judge = judge
         self._seen = tls.watch(connection)
         self.established = False
@@ -101,7 +109,7 @@ class Engine:
         """How often the peer changed its keys (RFC 8446 §4.6.3)."""
         return self._seen.key_updates
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Bytes from the network; b"" for its end."""
         if data:
             self._connection.bio_write(data)
@@ -110,12 +118,7 @@ class Engine:
 
     def take(self) -> bytes:
         """Bytes for the network, all that there are."""
-        parts = []
-        try:
-            while True:
-                parts.append(self._connection.bio_read(TAKE_BYTES))
-        except SSL.WantReadError:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._outlet.take(self._connection)
 
     def handshake(self) -> bool:
         """Go on as far as the bytes that are here allow; whether it is finished and holds. Raises CryptoError."""

@@ -52,7 +52,7 @@ def check_peer(chain: Sequence[bytes], role: Role, name: str | None, config: Cha
         check_revocation(path, config.crls, at)
     leaf = path.certificates[0]
     if name is not None:
-        check_name(leaf, name)
+        _check_name(leaf.der, name)
     elif config.peers and not config.peers & _names(leaf.der):
         raise NameMismatch("certificate {name} is not among the admitted peers", _NEXT, name=leaf.subject_text)
     return leaf
@@ -78,6 +78,12 @@ def _check_dates(path: Path, at: datetime) -> None:
             raise CertificateExpired(
                 "certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at
             )
+
+
+@lru_cache(maxsize=REMEMBERED_CHAINS)
+def _check_name(der: bytes, name: str) -> None:
+    """Remembers those that fit."""
+    check_name(parse_certificate(der), name)
 
 
 @lru_cache(maxsize=REMEMBERED_CHAINS)

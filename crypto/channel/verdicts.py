@@ -15,6 +15,7 @@ from crypto.errors import (
 )
 from crypto.x509 import parse_certificate
 
+REFUSAL_TEMPLATES = ("certificate {name} is refused: {why}",)
 _NEXT = "ask the peer's operator for a certificate of your CA, then try again"
 _KINDS: dict[type[CertificateRefused], frozenset[str]] = {
     CertificateExpired: frozenset({"CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"}),
@@ -72,7 +73,7 @@ def refusal(code: int, certificate: bytes) -> CertificateRefused:
     """The typed error for what the library found wrong with a certificate (DER)."""
     kind = next((kind for kind, names in _KINDS.items() if code in _codes(names)), CertificateRefused)
     text = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
-    return kind("certificate {name} is refused: {why}", _NEXT, name=_subject(certificate), why=text)
+    return kind(REFUSAL_TEMPLATES[0], _NEXT, name=_subject(certificate), why=text)
 
 
 def _codes(names: frozenset[str]) -> set[int]:

@@ -26,6 +26,7 @@ GROUPS: dict[str, str] = {  # name -> help; module yunwang.cli.<name> has ``app`
     "catalogue": "price catalogue: check, diff, load",
     "soc": "events, rules, alerts, incidents",
     "crypto": "keys, signatures, certificates, SM2 SM3 SM4",
+    "channel": "the trusted channel: receive and send files, probe, bench",
     "config": "show and check the configuration",
     "secret": "passwords and communities in the keystore",
     "user": "accounts and roles",
