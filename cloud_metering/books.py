@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,6 +63,9 @@ def load_catalogue(connection: sa.Connection, catalogue: Catalogue, at: datetime
     return version, True
 
 
+_kept = lru_cache(8)(parse)  # a page asks for the same text with every view
+
+
 def catalogue_in_force(connection: sa.Connection) -> Chosen:
     """The catalogue loaded last; raises UserError if there is none."""
     found = newest_catalogue(connection)
@@ -75,7 +79,7 @@ def newest_catalogue(connection: sa.Connection) -> Chosen | None:
     newest = _newest(connection)
     if newest is None:
         return None
-    return Chosen(catalogue=parse(newest.body, f"catalogue {newest.version}"), version=newest.version)
+    return Chosen(catalogue=_kept(newest.body, f"catalogue {newest.version}"), version=newest.version)
 
 
 def _newest(connection: sa.Connection) -> Any | None:
@@ -91,7 +95,7 @@ def closed_month(connection: sa.Connection, month: str) -> Closed | None:
         return None
     return Closed(
         month=month,
-        chosen=Chosen(catalogue=parse(row.catalogue, f"catalogue of {month}"), version=row.catalogue_version),
+        chosen=Chosen(catalogue=_kept(row.catalogue, f"catalogue of {month}"), version=row.catalogue_version),
         memberships=memberships_from(row.memberships),
         bound=Bound(seq=row.ledger_seq, conflict=row.conflict_number),
         head=bytes(row.ledger_head),

@@ -181,7 +181,7 @@ def _basis(connection: sa.Connection, month: str, chosen: Chosen, memberships: M
         ledger_head(connection)[0],
         conflict,
         sorted(watermarks(connection).items()),
-        canonical(chosen.catalogue),
+        canonical(chosen.catalogue) if chosen.version is None else chosen.version,
         memberships_json(memberships),
     )
     return sm3_hex(repr(parts).encode())
