@@ -55,7 +55,10 @@ def cpu(work: object) -> float:
 
 def bench_rates(series: int) -> float:
     before, after = columns(series, np.array([0])), columns(series, np.array([1]))
-    context = Context.steady(series, T * 1_000_000)
+    unknown = np.zeros(series, np.int64)
+    context = Context(
+        interval_us=T * 1_000_000, seen=unknown == 0, ceiling_bps=unknown, moved=unknown > 0, peer=unknown - 1
+    )
     return series / min(cpu(lambda: compute_rates(before, after, context)) for _ in range(5))
 
 

@@ -8,7 +8,6 @@ is missing. Missing is never zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,8 +62,8 @@ class Percentile:
 
 def fill_bins(rates: Rates, series: Int, grid: Grid, count: int) -> Bins:
     """Bins of ``count`` series; ``series[i]`` is the one that ``rates`` element i belongs to."""
-    known = np.isin(rates.status, MEASURED) & (rates.in_bps >= 0) & (rates.length_us > 0)
-    spread = (rates.status == MISSING) & (rates.raw_in_bps >= 0) & (rates.length_us > 0)
+    known = np.isin(rates.status, MEASURED) & (rates.in_bps >= 0)
+    spread = (rates.status == MISSING) & (rates.raw_in_bps >= 0)
     short = known & (rates.length_us <= grid.length_us)
     fine = _Sums.of(rates.take(short), series[short], grid, count)
     long = (known & ~short) | (spread & (rates.length_us <= (LONGEST_GAP + 2) * grid.length_us))
@@ -166,8 +165,8 @@ def stand_in(a: Bins, b: Bins) -> Bins:
 def add_members(members: Bins) -> Bins:
     """One row for a group: the sum of its members in each bin; a bin that one member misses is missing."""
     known = members.real | members.interpolated
-    whole = np.asarray(known.all(axis=0, keepdims=True), np.bool_)
-    real = np.asarray(members.real.all(axis=0, keepdims=True), np.bool_)
+    whole: Mask = np.all(known, axis=0, keepdims=True)
+    real: Mask = np.all(members.real, axis=0, keepdims=True)
     return Bins(
         in_bps=np.where(whole, members.in_bps.sum(axis=0, keepdims=True), -1),
         out_bps=np.where(whole, members.out_bps.sum(axis=0, keepdims=True), -1),
@@ -176,13 +175,13 @@ def add_members(members: Bins) -> Bins:
     )
 
 
-def nearest_rank(values: Sequence[int] | Int) -> int | None:
+def nearest_rank(values: Int) -> int | None:
     """The element of rank k = ceil(0.95 n) in rising order, counted from 1; None of none."""
     count = len(values)
     if count == 0:
         return None
     position = (95 * count + 99) // 100 - 1
-    return int(np.partition(np.asarray(values, np.int64), position)[position])
+    return int(np.partition(values, position)[position])
 
 
 def percentile(bins: Bins, row: int, *, running: bool) -> Percentile:

@@ -52,17 +52,6 @@ class Context:
     moved: Mask
     peer: Int
 
-    @classmethod
-    def steady(cls, count: int, interval_us: int, ceiling_bps: Int | int = 0) -> Context:
-        """All series have a base, nothing is known of the far ends."""
-        return cls(
-            interval_us=interval_us,
-            seen=np.ones(count, np.bool_),
-            ceiling_bps=np.broadcast_to(np.asarray(ceiling_bps, np.int64), (count,)),
-            moved=np.zeros(count, np.bool_),
-            peer=np.full(count, -1, np.int64),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span:

@@ -8,6 +8,7 @@ import numpy as np
 from oracle import Reading, Row
 
 from link_health.columns import STATUSES, Columns, Rates
+from link_health.rates import Context
 from link_health.series import Series
 
 
@@ -51,6 +52,12 @@ def row_of(rates: Rates, place: int) -> Row | None:
         rates=pair(rates.in_bps, rates.out_bps),
         raw=pair(rates.raw_in_bps, rates.raw_out_bps),
     )
+
+
+def steady(count: int, interval_us: int) -> Context:
+    """All series have a base, nothing is known of contracts and far ends."""
+    none = np.zeros(count, np.int64)
+    return Context(interval_us=interval_us, seen=none == 0, ceiling_bps=none, moved=none > 0, peer=none - 1)
 
 
 def judge(readings: Sequence[Reading], interval_us: int, ceiling: int = 0) -> list[Row | None]:

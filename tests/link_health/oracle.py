@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 SECOND = 1_000_000
+LONGEST = 9_000_000 * SECOND  # beyond it no figure is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,8 @@ def known(before: int | None, after: int | None) -> bool:
 class Oracle:
     """One series."""
 
-    def __init__(self, interval: int, ceiling: int = 0) -> None:
-        self.interval, self.ceiling = interval, ceiling
+    def __init__(self, interval: int, ceiling: int = 0, peer: bool | None = None) -> None:
+        self.interval, self.ceiling, self.peer = interval, ceiling, peer
         self.base: Reading | None = None
         self.moved = False
 
@@ -126,14 +127,25 @@ class Oracle:
         limit = max(before.speed or 0, one.speed or 0) or self.ceiling
         modulus = 2**32 if one.bits == 32 else 2**64
         deltas = [(new - old) % modulus for old, new in zip(before.octets, one.octets, strict=True)]
-        if one.bits == 32 and (limit <= 0 or length >= 2**32 * 8 * 9 // 10 * SECOND // limit):
+        counted = min(length, LONGEST)
+        if one.bits == 32 and (limit <= 0 or counted >= 2**32 * 8 * 9 // 10 * SECOND // limit):
             return Row(at=one.at, status="unknown", length=length)
-        if deltas == [0, 0] and one.oper == 1 and self.moved and 2 * length <= 3 * self.interval:
+        if deltas == [0, 0] and one.oper == 1 and self._waits(length):
             return None
-        rates = tuple(half_up(Fraction(delta * 8 * SECOND, length)) for delta in deltas)
-        if limit > 0 and max(rates) * 20 > limit * 21:
-            return Row(at=one.at, status="implausible", length=length, raw=rates)  # type: ignore[arg-type]
+        stuck = deltas == [0, 0] and one.oper == 1 and self.peer
+        return self._shown(one, length, limit, deltas) if not stuck else Row(at=one.at, status="unknown", length=length)
+
+    def _waits(self, length: int) -> bool:
+        """Equal counters are merged with the next interval."""
+        lone = self.peer is None and self.moved and 2 * length <= 3 * self.interval
+        return lone or (self.peer is True and 2 * length <= 7 * self.interval)
+
+    def _shown(self, one: Reading, length: int, limit: int, deltas: list[int]) -> Row:
+        first, second = (half_up(Fraction(delta * 8 * SECOND, min(length, LONGEST))) for delta in deltas)
+        raw = (first, second) if length <= LONGEST else None
+        if limit > 0 and max(first, second) * 20 > limit * 21:
+            return Row(at=one.at, status="implausible", length=length, raw=raw)
         if 2 * length > 7 * self.interval:
-            return Row(at=one.at, status="missing", length=length, raw=rates)  # type: ignore[arg-type]
+            return Row(at=one.at, status="missing", length=length, raw=raw)
         status = "interpolated" if 2 * length > 3 * self.interval else "ok"
-        return Row(at=one.at, status=status, length=length, rates=rates)  # type: ignore[arg-type]
+        return Row(at=one.at, status=status, length=length, rates=(first, second))

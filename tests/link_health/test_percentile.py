@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from link_health.columns import INTERPOLATED, MISSING, OK, RESET, Rates
+from link_health.columns import IMPLAUSIBLE, INTERPOLATED, MISSING, OK, RESET, Rates
 from link_health.percentile import Bins, Grid, Percentile, add_members, fill_bins, nearest_rank, percentile, stand_in
 
 S = 1_000_000
@@ -40,8 +41,19 @@ def bins_of(samples: list[Sample], grid: Grid = GRID) -> Bins:
     return fill_bins(rates_of(samples), np.zeros(len(samples), np.int64), grid, 1)
 
 
-def oracle_bins(samples: list[Sample], grid: Grid = GRID) -> list[tuple[str, int, int]]:
-    """Bin by bin with fractions: (real | interpolated | missing, in, out)."""
+Kind = tuple[str, int, int]  # real | interpolated | missing, in, out
+
+
+def kinds(bins: Bins) -> list[Kind]:
+    """The only row, bin by bin; figures are whole numbers and not floats."""
+    assert [bins.in_bps.dtype, bins.out_bps.dtype] == [np.int64] * 2
+    names = np.where(bins.real, "real", np.where(bins.interpolated, "interpolated", "missing"))
+    assert not (bins.real & bins.interpolated).any()
+    return list(zip(names[0].tolist(), bins.in_bps[0].tolist(), bins.out_bps[0].tolist(), strict=True))
+
+
+def oracle_bins(samples: list[Sample], grid: Grid = GRID) -> list[Kind]:
+    """Bin by bin with fractions."""
     found = []
     for place in range(grid.count):
         low, high = place * grid.length_us, (place + 1) * grid.length_us
@@ -67,7 +79,7 @@ def oracle_bins(samples: list[Sample], grid: Grid = GRID) -> list[tuple[str, int
     return without_long_gaps(found)
 
 
-def without_long_gaps(bins: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+def without_long_gaps(bins: list[Kind]) -> list[Kind]:
     found, place = [], 0
     while place < len(bins):
         end = place
@@ -96,10 +108,30 @@ samples = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(samples)
 def test_bins_are_the_exact_means(told: list[Sample]) -> None:
-    bins = bins_of(told)
-    names = np.where(bins.real, "real", np.where(bins.interpolated, "interpolated", "missing"))
-    found = list(zip(names[0].tolist(), bins.in_bps[0].tolist(), bins.out_bps[0].tolist(), strict=True))
-    assert found == oracle_bins(told)
+    assert kinds(bins_of(told)) == oracle_bins(told)
+
+
+GAP = st.sampled_from([0] * 9 + [30 * S, 100 * S, 150 * S, 151 * S, 400 * S, 950 * S])
+LENGTH = st.sampled_from([60 * S] * 5 + [30 * S, 150 * S, 270 * S, 300 * S, 301 * S, 900 * S, 1500 * S, 1501 * S])
+RATE = st.sampled_from([0, 0, 1, 1000, 4 * 10**11])
+STATUS = st.sampled_from([OK] * 6 + [INTERPOLATED, MISSING, MISSING, RESET])
+
+
+@st.composite
+def courses(draw: st.DrawFn) -> list[Sample]:
+    """One interval behind the other, as a port is polled, over all bins."""
+    end, found = draw(st.integers(-400 * S, 300 * S)), list[Sample]()
+    while end < 3700 * S:
+        length = draw(LENGTH)
+        end += draw(GAP) + length
+        found.append((end, length, draw(RATE), draw(RATE), draw(STATUS)))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(courses())
+def test_bins_of_a_polled_port_are_the_exact_means(told: list[Sample]) -> None:
+    assert kinds(bins_of(told)) == oracle_bins(told)
 
 
 @given(st.lists(st.integers(0, 10**12), max_size=300))
@@ -149,7 +181,76 @@ def test_without_a_complete_bin_there_is_no_figure() -> None:
         completeness=0.0,
         provisional=True,
     )
-    assert percentile(bins_of([], Grid(start_us=0, length_us=300 * S, count=0)), 0, running=True).samples == 0
+
+
+def test_of_a_month_that_has_just_begun_nothing_is_known() -> None:
+    assert percentile(bins_of([], Grid(start_us=0, length_us=300 * S, count=0)), 0, running=True) == Percentile(
+        p95_in_bps=None,
+        p95_out_bps=None,
+        billed_bps=None,
+        samples=0,
+        interpolated=0,
+        missing=0,
+        completeness=0.0,
+        provisional=True,
+    )
+
+
+def test_completeness_has_six_places() -> None:
+    assert figure(minutes(1, 40)).completeness == 0.666667
+
+
+def steps(length: int, count: int, every: int = 300) -> list[Sample]:
+    """The first ``length`` seconds of each bin at 1000 bit/s."""
+    return [((step * every + length) * S, length * S, 1000, 2000, OK) for step in range(count)]
+
+
+REAL, FILLED, NONE = ("real", 1000, 2000), ("interpolated", 1000, 2000), ("missing", -1, -1)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param(steps(270, 12), [REAL] * 12, id="nine tenths are real"),
+        pytest.param(steps(269, 12), [FILLED] * 12, id="less is interpolated"),
+        pytest.param(steps(150, 12), [FILLED] * 12, id="a half is enough for it, bin after bin"),
+        pytest.param(steps(149, 12), [NONE] * 12, id="less is missing"),
+        pytest.param(
+            [*steps(300, 11), (3600 * S - 1, 149 * S, 9, 9, MISSING)],
+            [REAL] * 11 + [NONE],
+            id="a gap's volume over less than half a bin",
+        ),
+        pytest.param(
+            [*steps(300, 11), (3600 * S, 150 * S, 1000, 2000, MISSING)],
+            [REAL] * 11 + [FILLED],
+            id="a gap's volume over half a bin",
+        ),
+        pytest.param(
+            [*steps(180, 1), (1680 * S, 1500 * S, 6000, 6000, MISSING), *steps(300, 12)[6:]],
+            [("interpolated", 3000, 3600)] + [NONE] * 5 + [REAL] * 6,
+            id="five bins of a gap count in the bin that they begin in",
+        ),
+        pytest.param(
+            [*steps(180, 1), (1681 * S, 1501 * S, 6000, 6000, MISSING), *steps(300, 12)[6:]],
+            [FILLED] + [NONE] * 5 + [REAL] * 6,
+            id="more than five bins of a gap count for nothing",
+        ),
+        pytest.param([(step * 300 * S, 300 * S, 0, 0, OK) for step in range(1, 13)], [("real", 0, 0)] * 12, id="idle"),
+    ],
+)
+def test_what_a_bin_is(told: list[Sample], expected: list[Kind]) -> None:
+    assert kinds(bins_of(told)) == expected
+
+
+def test_a_figure_that_is_not_believed_fills_no_bin() -> None:
+    rates = rates_of(minutes(1, 60))
+    doubted = rates.take(slice(0, 10))
+    null = np.full(10, -1, np.int64)
+    raw = {"raw_in_bps": doubted.in_bps, "raw_out_bps": doubted.out_bps, "in_bps": null, "out_bps": null}
+    for status in (IMPLAUSIBLE, OK):  # the second: a figure that was never stored
+        one = replace(doubted, **raw, status=np.full(10, status, np.int64))
+        joined = Rates.joined([one, rates.take(slice(10, 60))])
+        assert kinds(fill_bins(joined, np.zeros(60, np.int64), GRID, 1)) == [NONE] * 2 + [REAL] * 10
 
 
 def test_a_gap_of_three_bins_is_filled_with_the_mean_over_it() -> None:
@@ -200,9 +301,39 @@ def test_a_bin_that_one_member_misses_is_missing_in_the_group() -> None:
     assert (bins.real.sum(), bins.in_bps[0].tolist()) == (6, [2000] * 6 + [-1] * 6)
 
 
-def test_the_far_end_stands_in_mirrored() -> None:
-    a, b = bins_of(minutes(1, 30)), bins_of(minutes(1, 60, 500))
-    whole = stand_in(a, b)
-    assert whole.in_bps[0].tolist() == [1000] * 6 + [1000] * 6
-    assert whole.out_bps[0].tolist() == [2000] * 6 + [500] * 6
-    assert whole.real.all()
+def bins_like(names: str, rate_in: int, rate_out: int) -> Bins:
+    """One row: r real, i interpolated, - missing."""
+    known = np.array([[one != "-" for one in names]])
+    return Bins(
+        in_bps=np.where(known, rate_in, -1),
+        out_bps=np.where(known, rate_out, -1),
+        real=np.array([[one == "r" for one in names]]),
+        interpolated=np.array([[one == "i" for one in names]]),
+    )
+
+
+def test_the_far_end_stands_in_mirrored_where_it_knows_better() -> None:
+    whole = stand_in(bins_like("rrriii---", 1, 2), bins_like("ri-ri-ri-", 30, 40))
+    near, far = [(1, 2)], [(40, 30)]
+    assert kinds(whole) == [
+        (name, *figures)
+        for name, figures in zip(
+            ["real"] * 4 + ["interpolated"] * 2 + ["real", "interpolated", "missing"],
+            near * 3 + far + near * 2 + far * 2 + [(-1, -1)],
+            strict=True,
+        )
+    ]
+
+
+def test_a_group_bin_is_as_good_as_its_worst_member() -> None:
+    parts = [bins_like("rri-r", 1, 20), bins_like("riiir", 3, 40)]
+    names = ("in_bps", "out_bps", "real", "interpolated")
+    both = add_members(Bins(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names}))
+    assert [getattr(both, name).shape for name in names] == [(1, 5)] * 4
+    assert kinds(both) == [
+        ("real", 4, 60),
+        ("interpolated", 4, 60),
+        ("interpolated", 4, 60),
+        ("missing", -1, -1),
+        ("real", 4, 60),
+    ]

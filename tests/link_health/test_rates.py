@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
-from columns_of import columns_of, judge, row_of
+from columns_of import columns_of, judge, row_of, steady
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import SECOND, Oracle, Reading, Row
 
 from link_health.columns import Columns
-from link_health.rates import LONGEST_US, Context, bits_per_second, compute_rates
+from link_health.rates import LONGEST_US, Context, bits_per_second, compute_rates, next_base
 from link_health.series import Series
 
 T = 60 * SECOND
@@ -162,7 +163,7 @@ def test_an_idle_line_is_zero_in_the_end() -> None:
 
 def test_far_end_decides_about_cached_counters() -> None:
     def with_peer(peer: int, step: float) -> Row | None:
-        context = replace(Context.steady(1, T), peer=np.array([peer]))
+        context = replace(steady(1, T), peer=np.array([peer]))
         return row_of(compute_rates(columns_of([at(0, 7)]), columns_of([at(step, 7)]), context), 0)
 
     assert with_peer(1, 1) is None
@@ -214,9 +215,41 @@ def test_a_late_answer_is_measured_by_the_agents_clock() -> None:
 
 
 def test_year_long_gap_overflows_nothing() -> None:
-    row = judge([at(0, uptime=None), at(525_600, 2**63, uptime=None)], T)[1]
-    assert row is not None
-    assert (row.status, row.rates) == ("missing", None) or row.status == "implausible"
+    row = judge([at(0, 0, uptime=None), at(525_600, 2**63, uptime=None)], T)[1]
+    assert row == Row(at=10**15 + 525_600 * T, status="implausible", length=525_600 * T)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_figure_is_kept_of_gaps_up_to_104_days(more: int) -> None:
+    length = LONGEST_US + more
+    told = Reading(at=10**15 + length, elapsed=length * 1000, octets=(9 * 10**12, 0))
+    row = judge([Reading(at=10**15, elapsed=0), told], T)[1]
+    assert row == Row(at=told.at, status="missing", length=length, raw=None if more else (8_000_000, 0))
+
+
+@pytest.mark.parametrize("octets", [(2**60, 0), (0, 2**60)])
+def test_what_no_port_carries_is_implausible_even_without_a_limit(octets: tuple[int, int]) -> None:
+    row = judge([at(0, 0, speed=0), at(1, octets=octets, speed=0)], T)[1]
+    highest = (2**63 - 1, 0) if octets[0] else (0, 2**63 - 1)
+    assert row == Row(at=10**15 + T, status="implausible", length=T, raw=highest)
+
+
+@pytest.mark.parametrize(
+    ("octets", "length_us", "bps"),
+    [
+        (0, 1, 0),
+        (1, 16_000_000, 1),  # half up
+        (1, 16_000_001, 0),
+        (2**60 - 1, LONGEST_US, 1_024_819_115_206),
+        (2**60, LONGEST_US, 2**63 - 1),
+        (1_152_921_504_606, 1, 9_223_372_036_848_000_000),
+        (1_152_921_504_607, 1, 2**63 - 1),
+        (2**63, 10**12, 2**63 - 1),
+    ],
+)
+def test_bits_per_second_at_its_edges(octets: int, length_us: int, bps: int) -> None:
+    found = bits_per_second(np.array([octets], np.uint64), np.array([length_us], np.int64))
+    assert (found.tolist(), found.dtype) == ([bps], np.int64)
 
 
 @given(
@@ -291,6 +324,106 @@ def test_many_series_at_once_give_what_each_gives_alone(histories: list[list[dic
     together = [series.absorb(where, columns_of(moment), T) for moment in zip(*told, strict=True)]
     for place, one in enumerate(told):
         assert [row_of(rates, place) for rates in together] == judge(one, T)
+
+
+EDGES = [
+    -3 * T,
+    -2 * T,
+    -T,
+    0,
+    1,
+    3 * SECOND,
+    4 * SECOND,
+    T // 2,
+    T,
+    T,
+    T,
+    100 * SECOND,
+    3 * T // 2,
+    7 * T // 2,
+    400 * T,
+]
+NARROW_US = 2**32 * 8 * 9 // 10 * SECOND
+
+
+def near(random: Random, *values: int) -> int:
+    return random.choice(values) + random.choice((-1, 0, 0, 0, 1))
+
+
+def uptimes(random: Random, local: int) -> tuple[int | None, int | None]:
+    """Around each edge: of the tolerance, of the wrap, of a boot within the interval."""
+    before = near(random, 1, BOOT, 2**32 - 2, 2**32 - local * 3 // 2 // 10_000)
+    tolerance = max(2 * SECOND, local // 50)
+    drift = random.choice((0, 0, 0, 0, tolerance, -tolerance, -local // 2))
+    after = near(random, *[before + (local + drift) // 10_000] * 4, (local - tolerance) // 10_000, before, 1)
+    return random.choice((before % 2**32,) * 9 + (None,)), random.choice((after % 2**32,) * 9 + (None,))
+
+
+def pair(random: Random) -> tuple[Reading, Reading]:
+    """Two readings whose every quantity lies at an edge of some rule."""
+    local, limit = near(random, *EDGES), near(random, 1, 10**6, 10**9, NARROW_US // 10**8)
+    if random.random() < 0.2:
+        limit = near(random, max(NARROW_US // max(local, 1), 1))
+    begun = random.choice((None, 0, 1, 10**15, 10**15, 10**15))
+    elapsed = None if begun is None else random.choice((begun + local * 1000 + random.choice((0, 999)), None, 0, 1))
+    up, later = uptimes(random, local)
+    octets = [random.choice((0, 0, 1, 2**32 - 1, 2**40)) for _ in range(2)]
+    full = limit * 21 // 20 * max(local, 1) // (8 * SECOND)
+    moved = [max(0, one + random.choice((0, 0, 0, 1, 9999, full, full + 1, 2**31, -1))) for one in octets]
+    kept = {
+        "boots": (None, None, None, 0, 1),
+        "if_index": (None, 0, 1, 1, 1, 1),
+        "discontinuity": (None, 0, 0, 0, 0, 1),
+    }
+    known = [{name: random.choice(values) for name, values in kept.items()} for _ in range(2)]
+    width = random.choice((64, 64, 64, 32))
+    before = Reading(
+        at=10**15, elapsed=begun, uptime=up, octets=(octets[0] % 2**width, octets[1] % 2**width), bits=width,
+        speed=random.choice((None, 0, limit)), **known[0],
+    )  # fmt: skip
+    wide = random.choice((width,) * 9 + (64,))
+    after = Reading(
+        at=10**15 + (local if random.random() < 0.5 else near(random, *EDGES)), run=random.choice((0, 0, 0, 1)),
+        elapsed=None if elapsed is None or elapsed < 0 else elapsed, uptime=later, bits=wide,
+        octets=random.choice(((moved[0] % 2**wide, moved[1] % 2**wide),) * 9 + (None,)),
+        speed=random.choice((None, 0, limit)), oper=random.choice((0, 1, 1, 1, 2)), ok=random.random() < 0.9, **known[1],
+    )  # fmt: skip
+    return before, after
+
+
+def clocks_disagree(before: Reading, after: Reading, interval: int) -> bool:
+    """Of answers that are no reboot."""
+    oracle = Oracle(interval)
+    local, same_run = oracle._local(before, after)
+    if before.uptime is None or after.uptime is None or (local <= 0 and (same_run or local > -2 * interval)):
+        return False
+    agent = (after.uptime - before.uptime) % 2**32 * 10_000
+    put_back = not same_run and local <= -2 * interval
+    reboot = put_back or oracle._length(before, after, local, same_run)[1]
+    return after.ok and after.octets is not None and not reboot and abs(agent - local) > max(2 * SECOND, local // 50)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_pair_at_the_edges_gives_what_the_oracle_gives(seed: int) -> None:
+    random = Random(seed)  # noqa: S311 - made-up readings, the same each time
+    pairs = [pair(random) for _ in range(1500)]
+    ceiling = np.array([random.choice((0, 10**6, 10**9)) for _ in pairs], np.int64)
+    seen, moved = (np.array([random.random() < share for _ in pairs]) for share in (0.95, 0.5))
+    peer = np.array([random.choice((-1, -1, 0, 1)) for _ in pairs], np.int64)
+    before, after = (columns_of(side) for side in zip(*pairs, strict=True))
+    context = Context(interval_us=T, seen=seen, ceiling_bps=ceiling, moved=moved, peer=peer)
+    rates = compute_rates(before, after, context)
+    base = next_base(before, after, rates)
+    for place, (one, other) in enumerate(pairs):
+        oracle = Oracle(T, int(ceiling[place]), None if peer[place] < 0 else bool(peer[place]))
+        oracle.base, oracle.moved = one if seen[place] else None, bool(moved[place])
+        assert row_of(rates, place) == oracle.read(other), (one, other)
+        kept = columns_of([oracle.base or one])
+        assert not seen[place] or all(
+            getattr(base, name)[place] == getattr(kept, name)[0] for name in Columns.__dataclass_fields__
+        )
+        assert rates.clock[place] == (bool(seen[place]) and clocks_disagree(one, other, T)), (one, other)
+        assert rates.oper[place] == (other.oper if other.ok else 0)
 
 
 def test_columns_can_be_cut_and_joined() -> None:
