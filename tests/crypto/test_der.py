@@ -107,12 +107,86 @@ def test_check_refuses(data: str) -> None:
         der.check(bytes.fromhex(data))
 
 
-def test_check_refuses_a_tower_of_sequences() -> None:
+def told(refused: pytest.ExceptionInfo[InvalidEncoding]) -> str:
+    """What is wrong; that a next step is told is checked on the way."""
+    problem = refused.value.problems[0]
+    assert problem.advice() == "get it again from its sender; it was changed or made by a faulty program"
+    return problem.text()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param("", "cut or unknown DER element at byte 0", id="empty"),
+        pytest.param("0500" + "0000", "2 bytes after the DER element", id="two bytes behind"),
+        pytest.param("30030201011f", "1 bytes after the DER element", id="a tag behind"),
+        pytest.param("30031f0101", "cut or unknown DER element at byte 2", id="long tag inside"),
+        pytest.param("3080020101", "DER length at byte 0 is not minimal", id="indefinite length"),
+        pytest.param("3080" + "00" * 128, "DER length at byte 0 is not minimal", id="indefinite length of 128"),
+        pytest.param("3003048100", "DER length at byte 2 is not minimal", id="long form of nothing"),
+        pytest.param("04850100000000", "DER length at byte 0 is not minimal", id="five length bytes, none of them 0"),
+        pytest.param("0484ffffffff", "DER element at byte 0 is cut", id="four length bytes are looked at"),
+        pytest.param("04820100", "DER element at byte 0 is cut", id="cut behind the length"),
+        pytest.param("30020401", "DER element at byte 2 is cut", id="cut by its parent"),
+        pytest.param("300630020402aabb", "DER element at byte 4 is cut", id="cut by its parent, though bytes follow"),
+    ],
+)
+def test_a_refusal_tells_what_and_where(data: str, why: str) -> None:
+    with pytest.raises(InvalidEncoding) as refused:
+        der.check(bytes.fromhex(data))
+    assert told(refused) == why
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 511, 2**16 - 1, 2**16, 2**24 - 1, 2**24])
+def test_each_length_has_its_one_form(size: int) -> None:
+    data = core.OctetString(b"\xff" * size).dump()
+    der.check(data)
+    assert der.read(data) == (4, len(data) - size, len(data))
+    assert der.read(b"\5\0" + data, 2) == (4, len(data) + 2 - size, len(data) + 2)
+
+
+@pytest.mark.parametrize("data", ["0500", "0401ff", "30020500", "3009040130a0040402ff1f", "a000"])
+def test_check_accepts(data: str) -> None:
+    der.check(bytes.fromhex(data))
+
+
+def tower(levels: int) -> bytes:
     data = b""
-    for _ in range(40):
+    for _ in range(levels):
         data = core.Sequence(contents=data).dump()
-    with pytest.raises(InvalidEncoding, match="nested"):
-        der.check(data)
+    return data
+
+
+def test_check_refuses_a_tower_of_sequences() -> None:
+    der.check(tower(32))
+    with pytest.raises(InvalidEncoding) as refused:
+        der.check(tower(33))
+    assert told(refused) == "DER is nested more than 32 deep"
+
+
+NO_SEQUENCE = "the signature is no DER SEQUENCE of two INTEGERs"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param("3106020101020101", NO_SEQUENCE, id="SET"),
+        pytest.param("300602010102010100", NO_SEQUENCE, id="a byte behind"),
+        pytest.param("3009020101020101020101", "the signature has bytes after s", id="three integers"),
+        pytest.param("3006040101020101", "INTEGER at byte 2", id="r is no INTEGER"),
+        pytest.param("3006020101040101", "INTEGER at byte 5", id="s is no INTEGER"),
+        pytest.param("30050200020101", "INTEGER at byte 2", id="r is empty"),
+        pytest.param("3006020180020101", "INTEGER at byte 2", id="r is negative"),
+        pytest.param("300702020001020101", "INTEGER at byte 2", id="r has a leading zero"),
+        pytest.param("30070201010202007f", "INTEGER at byte 5", id="s has a leading zero"),
+        pytest.param("3006020100020101", "the signature's r or s is out of range", id="r is 0"),
+    ],
+)
+def test_a_signature_is_refused_with_the_reason(data: str, why: str) -> None:
+    with pytest.raises(InvalidEncoding) as refused:
+        der.parse_signature(bytes.fromhex(data))
+    minimal = "the signature holds no minimal positive "
+    assert told(refused) == (minimal + why if why.startswith("INTEGER") else why)
 
 
 @given(st.binary(max_size=60))
@@ -135,5 +209,6 @@ def test_r_and_s_out_of_range_are_refused(r: int, s: int) -> None:
 
 @pytest.mark.parametrize("size", [63, 65])
 def test_a_raw_signature_has_64_bytes(size: int) -> None:
-    with pytest.raises(InvalidEncoding, match="64 bytes"):
+    with pytest.raises(InvalidEncoding) as refused:
         der.signature_from_raw(b"\1" * size)
+    assert told(refused) == f"a raw signature has 64 bytes, this one {size}"
