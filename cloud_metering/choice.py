@@ -54,7 +54,7 @@ def _encode(column: pa.ChunkedArray, names: Sequence[str]) -> tuple[npt.NDArray[
     looked = [_values(text, names) for text in encoded.dictionary.to_pylist()]
     numbers: dict[tuple[tuple[str, str], ...], int] = {}
     small = [numbers.setdefault(tuple(one.items()), len(numbers)) for one in looked]
-    codes = np.asarray(small, np.int64)[encoded.indices.to_numpy()] if small else np.zeros(0, np.int64)
+    codes = np.asarray(small, np.int64)[encoded.indices.to_numpy()]
     return codes, [dict(one) for one in numbers] or [{}]
 
 

@@ -85,7 +85,7 @@ def _graduated(price: Price, before: Fraction, quantity: Fraction, total: Fracti
         part = high - max(low, before)
         if part > 0:
             yield number, part, tier.price
-        low = high if tier.up_to is None else tier.up_to
+        low = high
 
 
 def _volume(price: Price, before: Fraction, quantity: Fraction, total: Fraction) -> Iterator[Part]:  # noqa: ARG001 - the shape of a model

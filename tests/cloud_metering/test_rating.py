@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloud_metering.aggregate import aggregate
 from cloud_metering.amounts import to_fen, yuan_text
-from cloud_metering.model import Catalogue, Membership, Policy, Price, Rule, Segment, Tier
+from cloud_metering.model import Catalogue, Charge, Membership, Policy, Price, Rule, Segment, Tier
 from cloud_metering.rating import factor, hours_of, rate
 from records.errors import UserError
 from records.instants import midnight
@@ -86,6 +86,38 @@ def test_tiers_run_on_across_organisations_and_prices() -> None:
 def test_a_block_is_charged_where_it_is_opened() -> None:
     segments = [segment("5", 1), segment("5", 2, organisation="b"), segment("1", 3, organisation="b")]
     assert parts(segments, price(model="package")) == [("a", 1, None, "1", "2"), ("b", 1, None, "1", "2")]
+
+
+@pytest.mark.parametrize(
+    ("model", "unit", "amount"), [("flat", "u*month", 6), ("subscription", "u*month", 6), ("package", "block", 2)]
+)
+def test_a_charge_tells_unit_and_price(model: str, unit: str, amount: int) -> None:
+    held = price(model=model, block=Fraction(3) if model == "package" else None)
+    assert rate([segment("3")], Catalogue(policy=Policy(), prices=(held,)), MONTH) == [
+        Charge(
+            tenant="t",
+            organisation="a",
+            sku="s",
+            version=1,
+            tier=None,
+            quantity=Fraction(1 if model == "package" else 3),
+            unit=unit,
+            unit_price=Fraction(2),
+            amount=Fraction(amount),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        pytest.param(price(unit="v*month"), r"^u\*month does not convert to v\*month$", id="unit"),
+        pytest.param(price(model="package", block=None), "^package s has no block$", id="block"),
+    ],
+)
+def test_what_the_catalogue_check_should_have_stopped_is_no_charge(held: Price, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        rate([segment("3")], Catalogue(policy=Policy(), prices=(held,)), MONTH)
 
 
 @pytest.mark.parametrize(
