@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.running import Platform, missing_peer
+
+# For mutation tests: a failure is enough, its smallest example is not wanted.
+settings.register_profile("mutation", phases=(Phase.explicit, Phase.reuse, Phase.generate), deadline=None)
 
 RequirePeer = Callable[[str, str, str], str]
 
