@@ -20,7 +20,7 @@ from soc.sigma.route import CHANNEL, EVENT_ID, Source
 from soc.sigma.rule import Head, LogSource, Rule
 from soc.sigma.sampling import frequencies
 
-WORDS = st.text(alphabet="abAB1", min_size=1, max_size=3)
+WORDS = st.one_of(st.sampled_from(["a", "B", "ab", "aB", "1"]), st.text(alphabet="abAB1", min_size=1, max_size=3))
 TEXTUAL = st.sampled_from([Op.EQUAL, Op.CONTAINS, Op.STARTS, Op.ENDS])
 PATTERNS = st.sampled_from(["a.?b", "^A", "b$", "[0-9]"]).map(Regex)
 PARTS = st.lists(st.one_of(WORDS, st.sampled_from(Wild)), min_size=1, max_size=3).map(tuple)
@@ -30,7 +30,13 @@ ON_A = st.one_of(
     st.builds(Test, st.just("a"), st.just(Op.REGEX), PATTERNS),
     st.builds(Test, st.just("a"), st.just(Op.CIDR), st.sampled_from(["10.0.0.0/8", "0.0.0.0/0"])),
 )
-VALUES = st.one_of(st.text(alphabet="abAB1", max_size=5), st.integers(0, 20), st.booleans(), st.just("10.1.2.3"))
+VALUES = st.one_of(
+    st.sampled_from(["a", "ab", "aB", "Bab", "abaB"]),
+    st.text(alphabet="abAB1", max_size=5),
+    st.integers(0, 20),
+    st.booleans(),
+    st.just("10.1.2.3"),
+)
 
 
 def numbered(tests: list[Test]) -> dict[Test, list[int]]:
@@ -47,6 +53,15 @@ def test_a_field_filter_finds_the_rules_whose_test_holds(tests: list[Test], valu
     assert set(one.rules(value)) == expected
     assert len(one.rules(value)) == len(expected)
     assert set(one.remembered(str(value).lower() if isinstance(value, bool) else str(value))) == expected
+
+
+@pytest.mark.parametrize("cased", [False, True])
+@pytest.mark.parametrize("op", [Op.EQUAL, Op.CONTAINS, Op.STARTS, Op.ENDS, Op.WILD])
+def test_a_field_filter_heeds_letters_where_the_test_does(op: Op, cased: bool) -> None:
+    test = Test("a", op, ("aB", Wild.MANY) if op is Op.WILD else "aB", cased)
+    one = FieldFilter("a", {test: [1]})
+    for value in ("aB", "ab", "aBx", "abx", "xaB", "xab", "", "x"):
+        assert bool(one.rules(value)) is matches(test, {"a": value})
 
 
 def test_values_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,8 +206,11 @@ def test_what_can_be_prefiltered(test: Test, expected: bool) -> None:
     assert usable(test) is expected
 
 
-SCALAR_VIEWS = st.dictionaries(st.sampled_from(["a", "b"]), st.one_of(VALUES, st.none()), max_size=2)
-COUNTED = st.builds(Test, st.sampled_from(["a", "b"]), TEXTUAL, WORDS)
+SYLLABLES = st.sampled_from(["a", "A", "b", "ab", "bA", "aba", "bab"])
+SCALAR_VIEWS = st.dictionaries(
+    st.sampled_from(["a", "b"]), st.one_of(SYLLABLES, SYLLABLES, st.none(), st.integers()), min_size=1, max_size=2
+)
+COUNTED = st.builds(Test, st.sampled_from(["a", "b"]), TEXTUAL, SYLLABLES)
 OTHERS = st.sampled_from(
     [Test("a", Op.EXISTS), Test("a", Op.EQUAL, ""), Test(None, Op.CONTAINS, "a"), Test(CHANNEL, Op.EQUAL, "a"), LIST]
 )
