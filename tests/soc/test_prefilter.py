@@ -125,6 +125,13 @@ def test_values_without_a_keyword_are_known_within_bounds(monkeypatch: pytest.Mo
     assert found.rules({}) is None
 
 
+def test_keywords_that_overlap_are_all_found_and_none_is_made_up() -> None:
+    words = [Test(None, Op.CONTAINS, word) for word in ("AB", "b", "abc", "x")]
+    found = KeywordFilter(numbered(words))
+    assert found.rules({"a": "qabcq"}) == {0, 1, 2}
+    assert found.rules({"a": "q", "b": 5, "c": ["r", "s"]}) is None
+
+
 def test_one_is_not_taken_for_true() -> None:
     assert [KeywordFilter({TRUE: [3]}).rules({"a": value}) for value in (1, True)] == [None, {3}]
     known = KeywordFilter({TRUE: [3]})
@@ -222,6 +229,14 @@ def test_frequencies_are_what_counting_gives(views: list[dict[str, Any]], tests:
     shares = {one: sum(matches(one, view) for view in views) / len(views) for one in counted}
     found = frequencies(views, [And(tuple(tests[:3])), Or(tuple(tests[3:]))])
     assert found == {one: share for one, share in shares.items() if share}
+
+
+def test_frequencies_of_texts_that_overlap() -> None:
+    tests = [
+        Test("a", op, word)
+        for op, word in [(Op.ENDS, "b"), (Op.CONTAINS, "ab"), (Op.STARTS, "a"), (Op.EQUAL, "ABAB"), (Op.EQUAL, "b")]
+    ]
+    assert frequencies([{"a": "abab"}, {"a": "q"}], tests) == dict.fromkeys(tests[:4], 0.5)
 
 
 def rule(number: int, node: Node) -> Rule:
