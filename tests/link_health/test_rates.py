@@ -413,6 +413,8 @@ def test_any_pair_at_the_edges_gives_what_the_oracle_gives(seed: int) -> None:
     before, after = (columns_of(side) for side in zip(*pairs, strict=True))
     context = Context(interval_us=T, seen=seen, ceiling_bps=ceiling, moved=moved, peer=peer)
     rates = compute_rates(before, after, context)
+    nullable = (rates.length_us, rates.in_bps, rates.out_bps, rates.raw_in_bps, rates.raw_out_bps)
+    assert [one.min() for one in nullable] == [-1] * 5
     base = next_base(before, after, rates)
     for place, (one, other) in enumerate(pairs):
         oracle = Oracle(T, int(ceiling[place]), None if peer[place] < 0 else bool(peer[place]))
