@@ -181,8 +181,9 @@ def test_a_pattern_that_no_engine_takes_is_told() -> None:
 
 def test_a_pattern_that_is_given_up_is_counted() -> None:
     before = regexes.Timeouts.count
-    assert not regexes.searcher(Regex("(?=a)(a|aa)+$"))("a" * 60 + "!")
-    assert regexes.Timeouts.count == before + 1
+    for times in (1, 2):
+        assert not regexes.searcher(Regex("(?=a)(a|aa)+$"))("a" * 60 + "!")
+        assert regexes.Timeouts.count == before + times
 
 
 @pytest.mark.parametrize("pattern", ["x.y", "(?=x)x.y"])
