@@ -75,7 +75,7 @@ class PycaProvider:
         text = running.update(sealed[:-TAG_BYTES])
         try:
             return text + running.finalize()
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError where other calls of this thread left errors in OpenSSL's queue
             raise AuthenticationFailed from None
 
     def cbc_encrypt(self, key: bytes, iv: bytes, blocks: bytes) -> bytes:

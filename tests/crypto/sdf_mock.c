@@ -1,6 +1,7 @@
 /* A crypto device of GM/T 0018 for the tests: one key pair for each purpose under number 1, access code "12345678".
  * It computes by libcrypto, whose few functions are declared here, for the headers may not be installed.
  * mock_fail(code, count) makes the next calls of any operation return a code; the counters tell what is open. */
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct { unsigned int bits; unsigned char x[64], y[64]; } Public;
@@ -20,7 +21,7 @@ extern int EVP_PKEY_decrypt(void *, unsigned char *, size_t *, const unsigned ch
 
 enum { BASE = 0x01000000, COMMFAIL = BASE + 3, PARDENY = BASE + 7, KEYNOTEXIST = BASE + 8, SKOPERR = BASE + 12, SIGNERR, VERIFYERR };
 
-static int devices, sessions, opened, granted[64], fail_code, fail_count;
+static int devices, sessions, opened, fail_code, fail_count;
 static unsigned char pkcs8[2][150], spki[2][91]; /* signing pair, encryption pair */
 
 void mock_keys(const unsigned char *private_keys, const unsigned char *public_keys) {
@@ -61,12 +62,11 @@ int SDF_OpenSession(void *device, void **session) {
     (void)device;
     int bad = failing();
     if (bad) return bad;
-    int index = opened * 8 + sessions++ % 8;
-    granted[index % 64] = 0;
-    *session = &granted[index % 64];
+    sessions++;
+    *session = calloc(1, sizeof(int)); /* whether its keys may be used */
     return 0;
 }
-int SDF_CloseSession(void *session) { (void)session; sessions--; return 0; }
+int SDF_CloseSession(void *session) { free(session); sessions--; return 0; }
 int SDF_GetPrivateKeyAccessRight(void *session, unsigned int index, const char *code, unsigned int size) {
     if (index != 1) return KEYNOTEXIST;
     if (size != 8 || memcmp(code, "12345678", 8)) return PARDENY;

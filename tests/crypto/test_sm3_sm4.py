@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL._util import ffi, lib
 
 from crypto import sm3, sm4
 from crypto.errors import AuthenticationFailed, CryptoError, DigestMismatch, InvalidKey
@@ -50,6 +51,15 @@ def test_aad_and_a_cut_tag() -> None:
         with pytest.raises(AuthenticationFailed) as refused:
             sm4.open_sealed(key, nonce, bad, aad)
         assert str(refused.value) == str(AuthenticationFailed())
+
+
+def test_a_wrong_tag_is_told_alike_after_a_foreign_error() -> None:
+    """Then ``cryptography`` finds the error that pyOpenSSL left, and raises ValueError where it means InvalidTag."""
+    bio = lib.BIO_new_mem_buf(b"no PEM", 6)
+    assert lib.PEM_read_bio_X509(bio, ffi.NULL, ffi.NULL, ffi.NULL) == ffi.NULL
+    lib.BIO_free(bio)
+    with pytest.raises(AuthenticationFailed):
+        sm4.open_sealed(bytes(16), bytes(12), bytes(32))
 
 
 @pytest.mark.parametrize(("key", "nonce"), [(15, 12), (32, 12), (16, 16), (16, 0)])
