@@ -127,3 +127,12 @@ def test_verify_tells_a_time_stamp(site: Platform, elsewhere: Platform, anchor: 
         assert site.json("crypto", "cms", "sign", *sign)["timestamped"] is True
         found = elsewhere.json("verify", "--ca", anchor, str(report))
         assert (found["valid"], found["trusted"], found["timestamped"]) == (True, True, True)
+
+
+def test_a_site_stamps_what_it_signs_where_the_configuration_says_so(site: Platform, report: Path, tsa: str) -> None:
+    sign = ("crypto", "cms", "sign", "--key", "site", "--out", f"{report}.stamped", str(report), "-o", "json")
+    for who, stamped in (("site", True), (tsa, True), ("", False)):
+        done = site.run(*sign, more={"YW_CRYPTO__TSA": who})
+        assert (done.returncode, json.loads(done.stdout)["timestamped"]) == (0, stamped)
+    assert site.run(*sign, more={"YW_CRYPTO__TSA": "http://127.0.0.1:1/"}).returncode == 4
+    assert site.run(*sign, more={"YW_CRYPTO__TSA": "nobody"}).returncode == 3
