@@ -231,6 +231,7 @@ class _Judge:
     undecided: dict[tuple[str, int], Problem] = field(default_factory=dict)
     parts: dict[Key, list[tuple[Fraction, int]]] = field(default_factory=dict)
     places: dict[Place, Key] = field(default_factory=dict)
+    chosen: dict[tuple[str, int, str], tuple[str | None, bool]] = field(default_factory=dict)
 
     def take(self, one: Sum) -> None:
         """Judge one group."""
@@ -239,10 +240,10 @@ class _Judge:
         known = self.cells.catalogue.skus_of_meter.get(one.meter, ())
         if not known:
             return self._find("no_sku", one, None)
-        sku = sku_for(one.meter, self.values[one.kind], self.cells.catalogue)
+        sku, converts = self._choose(one.meter, one.kind, one.unit)
         if sku is None:
             return self._cannot_choose(one, known)
-        if factor(one.unit, self.cells.catalogue.versions[sku][0].unit, Fraction(1)) is None:
+        if not converts:
             return self._find("unit", one, sku)
         first, _, price = self.cells.run(one.tenant, sku, one.cell)
         if price is None:
@@ -251,6 +252,16 @@ class _Judge:
         self.parts.setdefault(key, []).append((_exact(one), one.events))
         self.places[one.tenant, one.meter, one.unit, one.kind, one.cell] = key
         return None
+
+    def _choose(self, meter: str, kind: int, unit: str) -> tuple[str | None, bool]:
+        """The sku, and whether the unit converts to that of its price; the same for many groups."""
+        key = (meter, kind, unit)
+        if key not in self.chosen:
+            catalogue = self.cells.catalogue
+            sku = sku_for(meter, self.values[kind], catalogue)
+            converts = sku is not None and factor(unit, catalogue.versions[sku][0].unit, Fraction(1)) is not None
+            self.chosen[key] = (sku, converts)
+        return self.chosen[key]
 
     def _find(self, what: str, one: Sum, sku: str | None) -> None:
         part = Part(
