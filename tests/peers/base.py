@@ -1,13 +1,14 @@
 """A foreign implementation: where it is, which version, and its operations; what it does not offer it has no method for.
 
 Keys go in as ours (``PrivateKey``, ``PublicKey``) and are handed over in the file form that the peer reads; everything
-else is bytes. An operation that the peer refuses raises ``Refused``.
+else is bytes. An operation that the peer refuses raises ``RefusedError``.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,11 +21,11 @@ BUILD = ROOT / "tests" / "peers" / "build.sh"
 SECONDS = 120
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The peer says no: invalid, unreadable, not offered."""
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """The peer is not on this machine; the text tells how to get it."""
 
 
@@ -36,6 +37,56 @@ class Chain:
     between: tuple[bytes, ...]
     leaf: bytes
     key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a peer needs for its end of a channel: key, chain without the anchor, anchor, both PEM."""
+
+    key: PrivateKey
+    chain: bytes
+    anchor: bytes
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is killed and reaped at the end, whatever happened."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def line_with(process: subprocess.Popen[bytes], word: bytes) -> bytes:
+    """The first line of its output that holds the word."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if word in line:
+            return line
+    raise RefusedError(b"".join(said).decode(errors="replace"))
+
+
+def talk(process: subprocess.Popen[bytes], line: bytes, until: bytes = b"") -> bytes:
+    """Say a line; all that is said until the process ends, or the line with ``until``."""
+    with ended(process):
+        assert process.stdin is not None
+        process.stdin.write(line)
+        process.stdin.flush()
+        if until:
+            return line_with(process, until)
+        told, _ = process.communicate(timeout=SECONDS)
+        if process.returncode:
+            raise RefusedError(told.decode(errors="replace"))
+        return told
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens there; looks at the system's table, for a connection would be a handshake begun."""
+    wanted = f":{port:04X} 00000000:0000 0A"
+    return wanted in Path("/proc/net/tcp").read_text()
 
 
 class Peer:
@@ -55,7 +106,11 @@ class Peer:
 
     @classmethod
     def find(cls) -> None:
-        """Raises Missing if it is not here, or not the version of ``title``."""
+        """Raises MissingError if it is not here, or not the version of ``title``."""
+
+    def asks_of_us(self) -> dict[str, str]:
+        """Environment that our end of a channel needs to meet this peer."""
+        return {}
 
     def file(self, data: bytes = b"", suffix: str = "") -> str:
         """A new file in the peer's folder."""
@@ -84,10 +139,10 @@ class Program(Peer):
     def environment(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, command: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """A server or client of its own, stdin and stdout ours; the caller ends it."""
         return subprocess.Popen(
-            [*self.command(), *arguments],
+            [*(command or self.command()), *arguments],
             cwd=self.work,
             env=self.environment(),
             stdin=subprocess.PIPE,
@@ -95,8 +150,8 @@ class Program(Peer):
             stderr=subprocess.STDOUT,
         )
 
-    def run(self, *arguments: str) -> bytes:
-        """One call; its standard output, or Refused."""
+    def run(self, *arguments: str, errors: bool = False) -> bytes:
+        """One call; its standard output, with ``errors`` also what it says on the side, or RefusedError."""
         done = subprocess.run(
             [*self.command(), *arguments],
             cwd=self.work,
@@ -107,8 +162,10 @@ class Program(Peer):
             timeout=SECONDS,
         )
         if done.returncode:
-            raise Refused(f"{self.name} {' '.join(arguments)}: {(done.stdout + done.stderr).decode(errors='replace')}")
-        return done.stdout
+            raise RefusedError(
+                f"{self.name} {' '.join(arguments)}: {(done.stdout + done.stderr).decode(errors='replace')}"
+            )
+        return done.stdout + (done.stderr if errors else b"")
 
 
 class Built(Program):
@@ -122,4 +179,4 @@ class Built(Program):
     @classmethod
     def find(cls) -> None:
         if not (cls.folder() / "version").exists():
-            raise Missing(f"{cls.title} is not built; build it: tests/peers/build.sh {cls.name}")
+            raise MissingError(f"{cls.title} is not built; build it: tests/peers/build.sh {cls.name}")

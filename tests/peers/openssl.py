@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+from asn1crypto import tsp
 
 from crypto.sm2 import PrivateKey, PublicKey
-from tests.peers.base import Built, Chain, Missing, Program, Refused
+from crypto.x509 import Certificate, load_certificates
+from tests.peers.base import Built, Chain, Ends, MissingError, Program, RefusedError, ended, listens, talk
+from tests.running import free_port, wait_until
 
 ID = "1234567812345678"
 CONFIGURATION = """[req]
@@ -40,6 +47,11 @@ default_policy = 1.2.3.4
 signer_digest = sm3
 ess_cert_id_alg = sm3
 """
+
+
+def _imprint(found: Any) -> tuple[str, bytes]:
+    imprint = found["message_imprint"]
+    return imprint["hash_algorithm"]["algorithm"].dotted, imprint["hashed_message"].native
 
 
 class OpenSsl(Program):
@@ -114,17 +126,19 @@ class OpenSsl(Program):
         return Chain(self.read(root[0]), (self.read(middle[0]),), self.read(leaf), self.read(key))
 
     def read_request(self, pem: bytes) -> None:
-        self.run("req", "-in", self.file(pem), "-verify", "-vfyopt", f"distid:{ID}", "-noout")
+        told = self.run("req", "-in", self.file(pem), "-verify", "-vfyopt", f"distid:{ID}", "-noout", errors=True)
+        if b"OK" not in told:  # 3.0 tells a wrong signature and exits 0
+            raise RefusedError(told.decode())
 
     def write_request(self) -> bytes:
         key = self.file(self.write_key())
         subject = ("-subj", "/C=CN/O=peer/CN=request", "-sm3", "-sigopt", f"distid:{ID}")
         return self._made("req", "-new", "-key", key, *subject)
 
-    def write_list(self, serial: int) -> tuple[bytes, bytes]:
+    def write_list(self, revoked: Certificate) -> tuple[bytes, bytes]:
         """Anchor and list, PEM."""
         certificate, key = self._issue("root", "authority", None)
-        digits = f"{serial:X}"
+        digits = f"{revoked.serial:X}"
         line = f"R\t400101000000Z\t250101000000Z,keyCompromise\t{digits.zfill(len(digits) + len(digits) % 2)}\tunknown\t/CN=x\n"
         (self.work / "index.txt").write_text(line)
         (self.work / "crlnumber").write_text("01\n")
@@ -146,10 +160,17 @@ class System(OpenSsl):
         path = shutil.which("openssl", path="/usr/bin:/bin")
         found = subprocess.run([path, "version"], capture_output=True, text=True, check=True).stdout if path else "none"
         if not found.startswith(f"{cls.title}."):
-            raise Missing(f"{cls.title} is not here ({found.strip()}); install it: apt-get install openssl")
+            raise MissingError(f"{cls.title} is not here ({found.strip()}); install it: apt-get install openssl")
 
     def command(self) -> Sequence[str]:
         return ["/usr/bin/openssl"]
+
+    def verify_chain(self, chain: Chain) -> None:
+        """Link by link: 3.0 knows the user id of the first certificate only."""
+        path = [chain.leaf, *chain.between, chain.anchor]
+        for one, issuer in pairwise(path):
+            options = ("-x509_strict", "-partial_chain", "-vfyopt", f"distid:{ID}", "-CAfile", self.file(issuer))
+            self.run("verify", *options, self.file(one))
 
 
 class Modern(OpenSsl, Built):
@@ -170,18 +191,72 @@ class Modern(OpenSsl, Built):
         options = ("-inform", "DER", "-binary", "-purpose", "any", "-CAfile", self.file(chain.anchor))
         inside = self._made("cms", "-verify", *options, "-in", self.file(message), "-content", self.file(data))
         if inside != data:
-            raise Refused("other content")
+            raise RefusedError("other content")
 
-    def check_time(self, request: bytes, response: bytes, anchor: bytes) -> None:
-        options = ("-queryfile", self.file(request), "-in", self.file(response), "-CAfile", self.file(anchor))
-        self.run("ts", "-verify", *options)
+    def read_sealed_key(self, sealed: bytes, passphrase: str, data: bytes) -> bytes:
+        plain = self._made("pkey", "-in", self.file(sealed), "-passin", f"pass:{passphrase}")
+        return self.read_key(plain, data)
 
-    def give_time(self, request: bytes) -> tuple[bytes, bytes]:
-        """Anchor and response."""
-        chain = self.issue_chain("stamper")
-        (self.work / "tsaserial").write_text("01\n")
-        by = ("-signer", self.file(chain.leaf), "-inkey", self.file(chain.key), "-chain", self.file(chain.between[0]))
-        return chain.anchor, self._made("ts", "-reply", "-queryfile", self.file(request), *by)
+    def write_sealed_key(self, passphrase: str) -> bytes:
+        under = ("-v2", "sm4-cbc", "-v2prf", "hmacWithSM3", "-passout", f"pass:{passphrase}")
+        return self._made("pkcs8", "-topk8", "-in", self.file(self.write_key()), *under)
+
+    def check_time(self, request: bytes, response: bytes, chain: Chain) -> None:
+        """By ``cms``, for ``ts -verify`` leaves out Z and refuses SM2 tokens of its own make as well."""
+        token, stated = self.file(), self.file()
+        self.run("ts", "-reply", "-in", self.file(response), "-token_out", "-out", token)
+        purpose = ("-purpose", "timestampsign", "-CAfile", self.file(chain.anchor))
+        self.run("cms", "-verify", "-inform", "DER", "-binary", *purpose, "-in", token, "-out", stated)
+        asked, told = tsp.TimeStampReq.load(request), tsp.TSTInfo.load(self.read(stated))
+        if (_imprint(asked), asked["nonce"].native) != (_imprint(told), told["nonce"].native):
+            raise RefusedError("an answer to another question")
+
+    def check_status(self, certificate: bytes, issuer: bytes, answer: Callable[[bytes], bytes]) -> str:
+        """Ask about a certificate, ``answer`` is the responder; what its answer says."""
+        of, request = ("-issuer", self.file(issuer), "-sm3", "-cert", self.file(certificate)), self.file()
+        self.run("ocsp", *of, "-reqout", request)
+        response = self.file(answer(self.read(request)))
+        told = self.run("ocsp", *of, "-no_nonce", "-respin", response, "-CAfile", self.file(issuer), errors=True)
+        found = re.search(rb": (good|revoked|unknown)", told)
+        if b"Response verify OK" not in told or found is None:
+            raise RefusedError(told.decode())
+        return found[1].decode()
+
+    def respond(self, *, revoked: bool) -> tuple[bytes, bytes, Callable[[bytes], bytes]]:
+        """Issuer, a certificate of it, and what answers a request about it."""
+        root = self._issue("root", "authority", None)
+        leaf = self.read(self._issue("leaf", "end", root)[0])
+        serial = f"{load_certificates(leaf)[0].serial:X}"
+        state = "R\t400101000000Z\t250101000000Z,keyCompromise" if revoked else "V\t400101000000Z\t"
+        index = self.file(f"{state}\t{serial.zfill(len(serial) + len(serial) % 2)}\tunknown\t/CN=x\n".encode())
+
+        def answer(request: bytes) -> bytes:
+            out = self.file()
+            by = ("-CA", root[0], "-rsigner", root[0], "-rkey", root[1], "-rmd", "sm3", "-ndays", "1")
+            self.run("ocsp", "-index", index, *by, "-reqin", self.file(request), "-respout", out)
+            return self.read(out)
+
+        return self.read(root[0]), leaf, answer
+
+    def _channel(self, role: str, ends: Ends, *more: str) -> subprocess.Popen[bytes]:
+        """RFC 8998 and nothing else, the other end's certificate asked for and checked."""
+        only = ("-tls1_3", "-ciphersuites", "TLS_SM4_GCM_SM3", "-groups", "curveSM2", "-sigalgs", "sm2sig_sm3")
+        leaf, rest = self.file(ends.chain), self.file(ends.chain[ends.chain.index(b"-----END") :])
+        own = ("-cert", leaf, "-cert_chain", rest, "-key", self.private(ends.key), "-CAfile", self.file(ends.anchor))
+        return self.start(role, *only, *own, "-verify_return_error", "-quiet", *more)
+
+    def call(self, ends: Ends, port: int, line: bytes) -> bytes:
+        to = ("-connect", f"127.0.0.1:{port}", "-servername", "localhost", "-verify_hostname", "localhost")
+        return talk(self._channel("s_client", ends, *to), line)
+
+    @contextmanager
+    def listen(self, ends: Ends) -> Iterator[int]:
+        """It answers each line turned round."""
+        port = free_port()
+        more = ("-accept", f"127.0.0.1:{port}", "-Verify", "4", "-rev")
+        with ended(self._channel("s_server", ends, *more)) as process:
+            wait_until(lambda: process.poll() is not None or listens(port), 20, "s_server listens")
+            yield port
 
 
 class OpenSsl4(Modern):
@@ -192,3 +267,10 @@ class OpenSsl4(Modern):
 class Tongsuo(Modern):
     name = "tongsuo"
     title = "Tongsuo 8.5.0"
+
+    def give_time(self, request: bytes) -> tuple[bytes, bytes]:
+        """Anchor and response."""
+        chain = self.issue_chain("stamper")
+        (self.work / "tsaserial").write_text("01\n")
+        by = ("-signer", self.file(chain.leaf), "-inkey", self.file(chain.key), "-chain", self.file(chain.between[0]))
+        return chain.anchor, self._made("ts", "-reply", "-queryfile", self.file(request), *by)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from crypto.sm2 import PrivateKey, PublicKey
-from tests.peers.base import Built, Chain
+from crypto.x509 import Certificate
+from tests.peers.base import Built, Chain, Ends, ended, line_with, talk
 
 
 class Spoken(Built):
@@ -59,9 +62,9 @@ class Spoken(Built):
     def read_list(self, anchor: bytes, pem: bytes) -> set[int]:
         return {int(one, 16) for one in self.run("crl-read", self.file(anchor), self.file(pem)).split()}
 
-    def write_list(self, serial: int) -> tuple[bytes, bytes]:
+    def write_list(self, revoked: Certificate) -> tuple[bytes, bytes]:
         """Anchor and list, PEM."""
-        digits = f"{serial:x}"
+        digits = f"{revoked.serial:x}"
         self.run("crl-write", str(self.work), digits.zfill(len(digits) + len(digits) % 2))
         return (self.work / "ca.pem").read_bytes(), (self.work / "list.pem").read_bytes()
 
@@ -93,3 +96,29 @@ class BouncyCastle(Spoken):
 
     def gcm_open(self, key: bytes, nonce: bytes, more: bytes, sealed: bytes) -> bytes:
         return self._made("gcm-open", key.hex(), nonce.hex(), more.hex(), self.file(sealed))
+
+    def cms_sign(self, certificate: bytes, key: bytes, data: bytes) -> bytes:
+        return self._made("cms-sign", self.file(key), self.file(certificate), self.file(data))
+
+    def cms_verify(self, chain: Chain, message: bytes, data: bytes) -> None:
+        self.run("cms-verify", self.file(chain.leaf), self.file(message), self.file(data))
+
+    def ask_time(self, data: bytes) -> bytes:
+        return self._made("ts-query", self.file(data))
+
+    def check_time(self, request: bytes, response: bytes, chain: Chain) -> None:
+        self.run("ts-verify", self.file(request), self.file(response), self.file(chain.leaf))
+
+    def _channel(self, role: str, ends: Ends, *more: str) -> subprocess.Popen[bytes]:
+        files = (self.private(ends.key), self.file(ends.chain), self.file(ends.anchor))
+        return self.start(role, *files, *more, command=self.command("Channel"))
+
+    def call(self, ends: Ends, port: int, line: bytes) -> bytes:
+        """Its client says a line of its own; what comes back is printed."""
+        del line
+        return talk(self._channel("client", ends, str(port)), b"")
+
+    @contextmanager
+    def listen(self, ends: Ends) -> Iterator[int]:
+        with ended(self._channel("server", ends)) as process:
+            yield int(line_with(process, b"listening ").split()[1])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,10 +33,12 @@ ARTEFACTS = (
     "certificate chain",
     "certification request",
     "revocation list",
+    "OCSP response",
     "CMS signed, GM/T 0010",
     "CMS signed, PKCS#7",
     "CMS enveloped, GM/T 0010",
-    "time stamp",
+    "time-stamp request",
+    "time-stamp response",
     "RFC 8998 channel",
 )
 
@@ -61,7 +65,7 @@ def meets(artefact: str, way: Way, *operations: str, but: tuple[str, ...] = ()) 
     able = [one for one in PEERS if all(hasattr(one, name) for name in operations) and one.name not in but]
 
     def mark(function: Any) -> Any:
-        function.interop = (artefact, way)
+        function.interop = [Cell(artefact, one.name, way) for one in able]
         each = pytest.mark.parametrize("peer", [pytest.param(one, id=one.name) for one in able], indirect=True)
         return pytest.mark.peer(each(function))
 
@@ -70,7 +74,13 @@ def meets(artefact: str, way: Way, *operations: str, but: tuple[str, ...] = ()) 
 
 def cell_of(item: pytest.Item) -> Cell | None:
     """The cell that a collected test fills."""
-    found = getattr(getattr(item, "obj", None), "interop", None)
-    if found is None:
-        return None
-    return Cell(found[0], item.callspec.params["peer"].name, found[1])  # type: ignore[attr-defined]
+    found = getattr(getattr(item, "obj", None), "interop", [])
+    return next((one for one in found if one.peer == item.callspec.params["peer"].name), None)  # type: ignore[attr-defined]
+
+
+def claimed() -> set[Cell]:
+    """What the tests of this folder fill, whichever of them are run."""
+    names = [one.stem for one in Path(__file__).parent.glob("test_*.py")]
+    modules = [importlib.import_module(f"tests.crypto.interop.{one}") for one in names]
+    found = [getattr(one, "interop", []) for module in modules for one in vars(module).values()]
+    return {cell for cells in found for cell in cells}

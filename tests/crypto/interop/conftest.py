@@ -15,7 +15,7 @@ from crypto.pki import building, profiles
 from crypto.sm2 import generate
 from crypto.x509 import certificates_pem
 from tests.crypto.interop.cells import Cell, cell_of
-from tests.peers.base import Chain, Missing, Peer
+from tests.peers.base import Chain, MissingError, Peer
 from tests.running import missing_peer
 
 PASSED = pytest.StashKey[dict[Cell, bool]]()
@@ -42,7 +42,7 @@ def peer(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
     kind: type[Peer] = request.param
     try:
         kind.find()
-    except Missing as error:
+    except MissingError as error:
         missing_peer(str(error))
     work = tmp_path / "peer"
     work.mkdir()
@@ -71,6 +71,7 @@ def pki(now: datetime) -> SimpleNamespace:
 
     found = SimpleNamespace(**{one.value: identity(one) for one in profiles.Profile})
     found.root, found.root_key, found.middle = root, root_key, middle
+    found.below_root = (root_key, root)
     found.stranger = profiles.root(generate(), building.name_of("C=CN,O=省数据局,CN=根"), now, 90, 1)
     return found
 

@@ -14,7 +14,7 @@ from crypto import channel
 from crypto.channel import Channel, ChannelConfig, ChannelTruncated, HandshakeFailed
 from crypto.x509 import certificates_pem
 from tests.crypto.channel.test_channel import run
-from tests.peers.base import Ends, Missing, ended
+from tests.peers.base import Ends, MissingError, ended
 from tests.peers.openssl import Modern, OpenSsl4, System, Tongsuo
 from tests.running import free_port, missing_peer
 
@@ -34,7 +34,7 @@ def modern(request: pytest.FixtureRequest, tmp_path: Path) -> Modern:
 def found(kind: Any, work: Path) -> Any:
     try:
         kind.find()
-    except Missing as error:
+    except MissingError as error:
         missing_peer(str(error))
     return kind(work)
 

@@ -12,7 +12,7 @@ from crypto.exchange import Initiator, Parties, Responder
 from crypto.sm2 import DEFAULT_ID, PrivateKey, generate
 from crypto.sm3 import hmac_sm3, sm3
 from tests.crypto.interop.cells import Way, meets
-from tests.peers.base import Refused
+from tests.peers.base import RefusedError
 
 DATA = "按实结算 ".encode() * 40
 IDS = [DEFAULT_ID, b"TLSv1.3+GM+Cipher+Suite", b"a"]
@@ -35,7 +35,7 @@ def test_they_open_what_we_seal(peer) -> None:
     key, nonce = sm4.new_key(), sm4.new_nonce()
     sealed = sm4.seal(key, nonce, DATA, b"context")
     assert peer.gcm_open(key, nonce, b"context", sealed) == DATA
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         peer.gcm_open(key, nonce, b"another", sealed)
 
 
@@ -54,7 +54,7 @@ def test_they_verify_what_we_sign(peer, key: PrivateKey, id_: bytes) -> None:
     signature = key.sign(DATA, id_)
     peer.verify(key.public, signature, DATA, id_)
     for wrong in ((generate().public, DATA, id_), (key.public, DATA + b"!", id_), (key.public, DATA, b"other")):
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             peer.verify(wrong[0], signature, *wrong[1:])
 
 
@@ -73,7 +73,7 @@ def test_we_verify_what_they_sign(peer, key: PrivateKey, id_: bytes) -> None:
 def test_they_decrypt_what_we_encrypt(peer, key: PrivateKey, text: bytes) -> None:
     sealed = key.public.encrypt(text)
     assert peer.decrypt(key, sealed) == text
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         peer.decrypt(key, sealed[:-1] + bytes((sealed[-1] ^ 1,)))
 
 
@@ -89,7 +89,7 @@ def test_we_decrypt_what_they_encrypt(peer, key: PrivateKey, text: bytes) -> Non
 def _they_decrypt_raw(peer, key: PrivateKey, mode: ciphertext.Mode) -> None:
     sealed = ciphertext.parse(key.public.encrypt(TEXTS[1])).encode(mode)
     assert peer.decrypt_raw(key, sealed, mode.value) == TEXTS[1]
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         peer.decrypt_raw(key, sealed[:-1] + bytes((sealed[-1] ^ 1,)), mode.value)
 
 

@@ -34,8 +34,8 @@ public final class Channel {
         System.setProperty("jdk.tls.client.SignatureSchemes", "sm2sig_sm3");
         System.setProperty("jdk.tls.server.SignatureSchemes", "sm2sig_sm3");
         java.util.logging.LogManager.getLogManager().reset();
-        Security.addProvider(new BouncyCastleProvider());
-        Security.addProvider(new BouncyCastleJsseProvider());
+        Security.insertProviderAt(new BouncyCastleProvider(), 1); // the JDK's own EC knows no curveSM2
+        Security.insertProviderAt(new BouncyCastleJsseProvider(), 2);
         SSLContext context = context(Peer.privateKey(a[1]), chain(a[2]), Peer.certificate(a[3]));
         if (a[0].equals("server")) {
             serve(context);

@@ -58,9 +58,7 @@ import org.bouncycastle.operator.ContentSigner;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.bouncycastle.operator.jcajce.JcaContentVerifierProviderBuilder;
 import org.bouncycastle.pkcs.PKCS10CertificationRequest;
-import org.bouncycastle.pkcs.PKCS8EncryptedPrivateKeyInfo;
 import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
-import org.bouncycastle.pkcs.jcajce.JcePKCSPBEInputDecryptorProviderBuilder;
 import org.bouncycastle.tsp.TimeStampRequest;
 import org.bouncycastle.tsp.TimeStampRequestGenerator;
 import org.bouncycastle.tsp.TimeStampResponse;
@@ -98,7 +96,6 @@ public final class Peer {
             case "gcm-seal" -> write(a[5], gcm(Cipher.ENCRYPT_MODE, a[1], a[2], a[3], read(a[4])));
             case "gcm-open" -> write(a[5], gcm(Cipher.DECRYPT_MODE, a[1], a[2], a[3], read(a[4])));
             case "key-write" -> writePem(a[1], "PRIVATE KEY", newKey().getPrivate().getEncoded());
-            case "pbes2-read" -> write(a[3], opened(a[1], a[2]));
             case "chain-verify" -> verifyChain(a);
             case "chain-issue" -> issueChain(a[1]);
             case "csr-read" -> readRequest(a[1]);
@@ -214,13 +211,6 @@ public final class Peer {
         return cipher.doFinal(data);
     }
 
-    /** The plain PKCS#8 of a PBES2 file. */
-    private static byte[] opened(String name, String passphrase) throws Exception {
-        var sealed = new PKCS8EncryptedPrivateKeyInfo(pem(name));
-        var opener = new JcePKCSPBEInputDecryptorProviderBuilder().setProvider("BC").build(passphrase.toCharArray());
-        return sealed.decryptPrivateKeyInfo(opener).getEncoded();
-    }
-
     /** chain-verify CA LEAF INTERMEDIATE… */
     private static void verifyChain(String[] a) throws Exception {
         List<X509Certificate> all = new ArrayList<>();
@@ -304,7 +294,7 @@ public final class Peer {
         var builder = new JcaSimpleSignerInfoGeneratorBuilder().setProvider("BC");
         generator.addSignerInfoGenerator(builder.build(SM3_WITH_SM2, key, certificate(certificate)));
         generator.addCertificates(new CollectionStore<>(List.of(holder(certificate))));
-        return generator.generate(new CMSProcessableByteArray(data), true).getEncoded();
+        return generator.generate(new CMSProcessableByteArray(data), true).getEncoded("DER");
     }
 
     /** cms-verify CERTIFICATE MESSAGE DATA: the signature of the certificate's key over exactly these data. */
