@@ -4,6 +4,8 @@ Three of the calls are no public methods of pyOpenSSL, so its version is pinned,
 before first use.
 """
 
+# ruff: noqa: SLF001 - what only the cffi layer offers takes the handles that pyOpenSSL keeps to itself
+
 from __future__ import annotations
 
 import ipaddress
@@ -19,7 +21,7 @@ from OpenSSL import crypto as openssl
 from OpenSSL._util import ffi, lib
 
 from crypto import curve
-from crypto.channel.config import ChannelConfig
+from crypto.channel.config import RECORD_BYTES, ChannelConfig
 from crypto.errors import CryptoError, ProviderUnavailable
 from crypto.sm2 import PrivateKey
 from crypto.x509 import Certificate
@@ -53,30 +55,29 @@ class Seen:
 _watched: weakref.WeakValueDictionary[int, Seen] = weakref.WeakValueDictionary()
 
 
-def address(ssl: Any) -> int:
-    """The SSL object as a number."""
-    return int(ffi.cast("uintptr_t", ssl))
-
-
 def watch(connection: SSL.Connection) -> Seen:
     """Note what the peer signs with and which alerts it sends, for as long as the result is kept."""
     seen = Seen()
-    _watched[address(connection._ssl)] = seen  # noqa: SLF001 - the library offers no other handle
+    _watched[int(ffi.cast("uintptr_t", connection._ssl))] = seen
     return seen
 
 
 @cache
 def _message_callback() -> Any:
-    """One C function for all contexts; it must never be freed."""
-    return ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)", _on_message)
+    """One C function for all contexts; it must never be freed.
+
+    Its pointers are taken as numbers: an object for each would triple the price, and it is called for each record too.
+    """
+    called = ffi.callback("void(int, int, int, uintptr_t, size_t, uintptr_t, uintptr_t)", _on_message)
+    return called, ffi.cast("void(*)(int, int, int, const void *, size_t, SSL *, void *)", called)
 
 
-def _on_message(sent: int, _version: int, kind: int, data: Any, size: int, ssl: Any, _argument: Any) -> None:
-    if sent or kind not in {HANDSHAKE_RECORD, ALERT_RECORD}:
+def _on_message(sent: int, _version: int, kind: int, data: int, size: int, ssl: int, _argument: int) -> None:
+    if kind > HANDSHAKE_RECORD or sent or kind < ALERT_RECORD:  # most calls are about record headers, 256 and 257
         return
-    seen = _watched.get(address(ssl))
+    seen = _watched.get(ssl)
     if seen is not None:
-        _note(seen, kind, bytes(ffi.buffer(data, min(size, 6))))
+        _note(seen, kind, bytes(ffi.buffer(ffi.cast("char *", data), min(size, 6))))
 
 
 def _note(seen: Seen, kind: int, head: bytes) -> None:
@@ -102,7 +103,7 @@ def unavailable(why: object) -> ProviderUnavailable:
 def _set(name: str, context: SSL.Context, value: bytes) -> None:
     """One of the setters that only the cffi layer has."""
     setter = getattr(lib, name, None)
-    if setter is None or setter(context._context, value) != 1:  # noqa: SLF001 - as above
+    if setter is None or setter(context._context, value) != 1:
         drop_errors()
         raise unavailable(name)
 
@@ -112,34 +113,51 @@ def der_of(certificate: openssl.X509) -> bytes:
     return openssl.dump_certificate(openssl.FILETYPE_ASN1, certificate)
 
 
-class Outlet:
-    """Reads what the library has written for the network, through one buffer for all connections of a thread.
+class Calls:
+    """The calls of a connection's daily life, past pyOpenSSL's wrappers, with buffers for all connections of a thread.
 
-    A new buffer for each piece would cost as much in page faults as a tenth of the encryption.
+    The wrappers raise an exception for each wait and make a buffer for each piece: a tenth of the encryption's price.
+    The error queue is emptied before: what another user of the library left there would be taken for ours.
     """
 
     def __init__(self) -> None:
-        self._buffer = ffi.new("char[]", OUTLET_BYTES)
+        self._outlet = ffi.new("char[]", OUTLET_BYTES)
+        self._record = ffi.new("char[]", RECORD_BYTES)
+
+    def handshake(self, connection: SSL.Connection) -> bool:
+        """Whether it is finished; raises what pyOpenSSL raises."""
+        lib.ERR_clear_error()
+        return self._done(connection, lib.SSL_do_handshake(connection._ssl))
+
+    def read(self, connection: SSL.Connection) -> bytes | None:
+        """The next record's plaintext, None while it is not here; raises what pyOpenSSL raises."""
+        lib.ERR_clear_error()
+        size = lib.SSL_read(connection._ssl, self._record, RECORD_BYTES)
+        return bytes(ffi.buffer(self._record, size)) if self._done(connection, size) else None
+
+    @staticmethod
+    def _done(connection: SSL.Connection, result: int) -> bool:
+        if result > 0:
+            return True
+        if lib.SSL_get_error(connection._ssl, result) != lib.SSL_ERROR_WANT_READ:
+            connection._raise_ssl_error(connection._ssl, result)
+        return False
 
     def take(self, connection: SSL.Connection) -> bytes:
-        """All that there is."""
-        first = self._piece(connection)
-        if len(first) < OUTLET_BYTES:
-            return first
-        parts = [first]
+        """All that the library has written for the network."""
+        parts = [self._piece(connection)]
         while len(parts[-1]) == OUTLET_BYTES:
             parts.append(self._piece(connection))
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _piece(self, connection: SSL.Connection) -> bytes:
-        size = lib.BIO_read(connection._from_ssl, self._buffer, OUTLET_BYTES)  # noqa: SLF001 - bio_read makes a buffer each time
-        return bytes(ffi.buffer(self._buffer, max(size, 0)))
+        size = lib.BIO_read(connection._from_ssl, self._outlet, OUTLET_BYTES)
+        return bytes(ffi.buffer(self._outlet, max(size, 0)))
 
 
 def drop_errors() -> None:
     """Empty the queue: an old error must not be told of the next connection of this thread."""
-    while lib.ERR_get_error():
-        pass
+    lib.ERR_clear_error()
 
 
 def new_context(*, suite: str = SUITE, group: str = GROUP, signature: str = SIGNATURE) -> SSL.Context:
@@ -153,7 +171,7 @@ def new_context(*, suite: str = SUITE, group: str = GROUP, signature: str = SIGN
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.clear_mode(lib.SSL_MODE_ENABLE_PARTIAL_WRITE)  # into memory all of a write fits at once
-    lib.SSL_CTX_set_msg_callback(context._context, _message_callback())  # noqa: SLF001 - as above
+    lib.SSL_CTX_set_msg_callback(context._context, _message_callback()[1])
     return context
 
 
@@ -181,7 +199,7 @@ def identify(context: SSL.Context, key: PrivateKey, chain: Sequence[Certificate]
     for one in rest:
         context.add_extra_chain_cert(one)
     pkey = openssl.load_privatekey(openssl.FILETYPE_ASN1, curve.pkcs8(key.scalar(), key.public.point))
-    if lib.SSL_CTX_use_PrivateKey(context._context, pkey._pkey) != 1:  # noqa: SLF001 - as above
+    if lib.SSL_CTX_use_PrivateKey(context._context, pkey._pkey) != 1:
         raise SSL.Error([("", "", "SSL_CTX_use_PrivateKey")])
     context.check_privatekey()
 
@@ -200,7 +218,7 @@ def _trust(context: SSL.Context, config: ChannelConfig) -> None:
 
 def expect_name(connection: SSL.Connection, name: str, *, is_address: bool) -> None:
     """Let the library check the server's name as well: DNS or IP in the SAN, no wildcards, never the subject."""
-    parameters = lib.SSL_get0_param(connection._ssl)  # noqa: SLF001 - as above
+    parameters = lib.SSL_get0_param(connection._ssl)
     lib.X509_VERIFY_PARAM_set_hostflags(parameters, NO_WILDCARDS_NO_SUBJECT)
     if is_address:
         packed = ipaddress.ip_address(name).packed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -85,21 +84,13 @@ async def connect(config: ChannelConfig, host: str, port: int, *, name: str | No
 
 async def _dialled(limits: Limits, engine: Engine, host: str, port: int) -> Channel:
     loop = asyncio.get_running_loop()
-    transport, channel = await loop.create_connection(lambda: Channel(engine, limits), host, port)
-    _without_delay(transport)
+    _, channel = await loop.create_connection(lambda: Channel(engine, limits), host, port)
     try:
         await channel.handshaken()
     except asyncio.CancelledError:
         channel.abort()
         raise
     return channel
-
-
-def _without_delay(transport: asyncio.BaseTransport) -> None:
-    """A record is whole when it is written; waiting for more helps nobody."""
-    found = transport.get_extra_info("socket")
-    if found is not None:
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class Server:

@@ -5,7 +5,6 @@ Every failure leaves as one of the typed errors; after the handshake version, su
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -13,7 +12,7 @@ from OpenSSL import crypto as openssl
 from OpenSSL._util import lib
 
 from crypto.channel import context as tls
-from crypto.channel.config import RECORD_BYTES, ChannelConfig
+from crypto.channel.config import ChannelConfig
 from crypto.channel.errors import ChannelClosed, ChannelTruncated, HandshakeFailed, PeerRefused
 from crypto.channel.peer import Role, check_peer, is_address
 from crypto.channel.verdicts import alert_name, refusal
@@ -31,7 +30,7 @@ class Endpoint:
         self.config = config
         self.role = role
         self._context = tls.mutual_context(config, _verify)
-        self._outlet = tls.Outlet()
+        self._calls = tls.Calls()
         self._inlet = memoryview(bytearray(INLET_BYTES))
 
     def engine(self, name: str | None = None) -> Engine:
@@ -44,7 +43,7 @@ class Endpoint:
             connection.set_connect_state()
         else:
             connection.set_accept_state()
-        return Engine(connection, _Judge(self.role, name, self.config), self._outlet, self._inlet)
+        return Engine(connection, _Judge(self.role, name, self.config), self._calls, self._inlet)
 
 
 class _Judge:
@@ -86,10 +85,10 @@ class Engine:
         inlet: Where bytes from the network may be put before they are fed: one for all connections of an endpoint.
     """
 
-    def __init__(self, connection: SSL.Connection, judge: _Judge, outlet: tls.Outlet, inlet: memoryview) -> None:
+    def __init__(self, connection: SSL.Connection, judge: _Judge, calls: tls.Calls, inlet: memoryview) -> None:
         self.inlet = inlet
         self._connection = connection
-        self._outlet = outlet
+        self._calls = calls
         self._judge = judge
         self._seen = tls.watch(connection)
         self.established = False
@@ -118,14 +117,13 @@ class Engine:
 
     def take(self) -> bytes:
         """Bytes for the network, all that there are."""
-        return self._outlet.take(self._connection)
+        return self._calls.take(self._connection)
 
     def handshake(self) -> bool:
         """Go on as far as the bytes that are here allow; whether it is finished and holds. Raises CryptoError."""
         try:
-            self._connection.do_handshake()
-        except SSL.WantReadError:
-            return False
+            if not self._calls.handshake(self._connection):
+                return False
         except (SSL.Error, CryptoError) as error:
             raise self._failure(error) from None
         self._assert_negotiated()
@@ -148,7 +146,11 @@ class Engine:
         if self.sent_close:
             raise ChannelClosed("the channel is closed for writing", "connect anew")
         if data:
-            self._guarded(lambda: self._connection.sendall(data))
+            tls.drop_errors()
+            try:
+                self._connection.sendall(data)
+            except SSL.Error as error:
+                raise self._failure(error) from None
 
     def read(self) -> bytes | None:
         """The plaintext of the next record, b"" after the peer's close_notify, None while there is none.
@@ -157,14 +159,8 @@ class Engine:
         """
         if self.received_close:
             return b""
-        found: bytes | None = self._guarded(lambda: self._connection.recv(RECORD_BYTES))
-        return found
-
-    def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
-            return call()
-        except SSL.WantReadError:
-            return None
+            return self._calls.read(self._connection)
         except SSL.ZeroReturnError:
             self.received_close = True
             return b""

@@ -1,22 +1,22 @@
-"""The channel beside bare pyOpenSSL on blocking sockets, in one run: handshakes a second and MB a second.
+"""The channel beside bare pyOpenSSL on blocking sockets, in one run: what one CPU second buys of both ends together.
 
 Both do the same: mutual RFC 8998 handshakes, one after the other, a byte and its answer, close_notify; then one long
-stream. Each end is a process of its own. Keys are made for the run and forgotten.
+stream over loopback. The channel's ends share an event loop, the bare ends have a thread each. CPU time is compared,
+for the clock also counts what else runs on the machine. Keys are made for the run and forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import socket
+import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from OpenSSL import SSL
+from OpenSSL._util import ffi, lib
 
 from crypto.channel import context as tls
 from crypto.channel.config import ChannelConfig, Limits
@@ -39,48 +39,32 @@ class Comparison:
     """One figure of both, in the best round of each: other work on the machine only ever takes away.
 
     Attributes:
-        what: ``handshakes/s`` or ``MB/s``.
-        channel, bare: By the clock.
-        ratio: Of the two by CPU time of both ends together, which does not count what others take.
-        clock_ratio: Of the two by the clock.
+        what: ``handshakes`` or ``MB``, each per CPU second of both ends together.
+        ratio: Channel to bare.
     """
 
     what: str
     channel: float
     bare: float
     ratio: float
-    clock_ratio: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Cost:
-    """Seconds on the clock, and CPU seconds of both ends."""
-
-    seconds: float
-    cpu: float
 
 
 def compare(*, handshakes: int = 40, mebibytes: int = 16, rounds: int = 7) -> list[Comparison]:
-    """Measure in turns; needs fork, so call it before there are threads or an event loop."""
+    """Measure in turns. Blocks; not from within an event loop."""
     ensure_available()
     server, client = _ends()
     shakes = [(_ours(server, client, handshakes, 0), _bare(server, client, handshakes, 0)) for _ in range(rounds)]
     streams = [(_ours(server, client, 0, mebibytes), _bare(server, client, 0, mebibytes)) for _ in range(rounds)]
     return [
-        _comparison("handshakes/s", handshakes, shakes),
-        _comparison("MB/s", mebibytes * (1 << 20) / 1e6, streams),
+        _comparison("handshakes", handshakes, shakes),
+        _comparison("MB", mebibytes * (1 << 20) / 1e6, streams),
     ]
 
 
-def _comparison(what: str, amount: float, pairs: list[tuple[_Cost, _Cost]]) -> Comparison:
-    own, bare = (min(one.seconds for one in column) for column in zip(*pairs, strict=True))
-    own_cpu, bare_cpu = (min(one.cpu for one in column) for column in zip(*pairs, strict=True))
+def _comparison(what: str, amount: float, pairs: list[tuple[float, float]]) -> Comparison:
+    own, bare = (min(column) for column in zip(*pairs, strict=True))
     return Comparison(
-        what=what,
-        channel=round(amount / own, 1),
-        bare=round(amount / bare, 1),
-        ratio=round(bare_cpu / own_cpu, 3),
-        clock_ratio=round(bare / own, 3),
+        what=what, channel=round(amount / own, 1), bare=round(amount / bare, 1), ratio=round(bare / own, 3)
     )
 
 
@@ -99,39 +83,17 @@ def _ends() -> tuple[ChannelConfig, ChannelConfig]:
     return end(Profile.SERVER), end(Profile.CLIENT)
 
 
-def _timed(serve_in: Callable[[Any], None], client: Callable[[int], None]) -> _Cost:
-    """Run a server in a process of its own, and the client here."""
-    fork = multiprocessing.get_context("fork")
-    here, there = fork.Pipe()
-    process = fork.Process(target=serve_in, args=(there,), daemon=True)
-    process.start()
-    try:
-        port = here.recv()
-        start, used = time.perf_counter(), time.process_time()
-        client(port)
-        seconds, used = time.perf_counter() - start, time.process_time() - used
-        here.send("stop")
-        return _Cost(seconds, used + here.recv())
-    finally:
-        process.join(PATIENT.close_seconds)
+# ---- the channel; CPU seconds
 
 
-# ---- the channel
+def _ours(server: ChannelConfig, client: ChannelConfig, handshakes: int, mebibytes: int) -> float:
+    async def both() -> None:
+        async with await serve(server, _answer, HOST, 0) as listening:
+            await _call_ours(client, listening.addresses[0][1], handshakes, mebibytes)
 
-
-def _ours(server: ChannelConfig, client: ChannelConfig, handshakes: int, mebibytes: int) -> _Cost:
-    return _timed(
-        lambda pipe: asyncio.run(_serve_ours(server, pipe)),
-        lambda port: asyncio.run(_call_ours(client, port, handshakes, mebibytes)),
-    )
-
-
-async def _serve_ours(config: ChannelConfig, pipe: Any) -> None:
-    async with await serve(config, _answer, HOST, 0) as listening:
-        used = time.process_time()
-        pipe.send(listening.addresses[0][1])
-        await asyncio.to_thread(pipe.recv)
-    pipe.send(time.process_time() - used)
+    start = time.process_time()
+    asyncio.run(both())
+    return time.process_time() - start
 
 
 async def _answer(channel: Channel) -> None:
@@ -169,30 +131,32 @@ async def _finish(channel: Channel, last: bytes) -> None:
 # ---- bare pyOpenSSL
 
 
-def _bare(server: ChannelConfig, client: ChannelConfig, handshakes: int, mebibytes: int) -> _Cost:
-    return _timed(
-        lambda pipe: _serve_bare(server, pipe, handshakes + bool(mebibytes)),
-        lambda port: _call_bare(client, port, handshakes, mebibytes),
-    )
+def _bare(server: ChannelConfig, client: ChannelConfig, handshakes: int, mebibytes: int) -> float:
+    start = time.process_time()
+    with socket.create_server((HOST, 0), backlog=64) as listening:
+        connections = handshakes + bool(mebibytes)
+        serving = threading.Thread(target=_serve_bare, args=(server, listening, connections), daemon=True)
+        serving.start()
+        _call_bare(client, listening.getsockname()[1], handshakes, mebibytes)
+        serving.join(PATIENT.close_seconds)
+    return time.process_time() - start
 
 
 def _context(config: ChannelConfig) -> SSL.Context:
-    return tls.mutual_context(config, lambda *found: bool(found[4]))
+    """Ours without what we add: no note of messages, no verdict of our own."""
+    context = tls.mutual_context(config, lambda *found: bool(found[4]))
+    lib.SSL_CTX_set_msg_callback(context._context, ffi.NULL)  # noqa: SLF001 - as in crypto.channel.context
+    return context
 
 
-def _serve_bare(config: ChannelConfig, pipe: Any, connections: int) -> None:
+def _serve_bare(config: ChannelConfig, listening: socket.socket, connections: int) -> None:
     context = _context(config)
-    with socket.create_server((HOST, 0), backlog=64) as listening:
-        used = time.process_time()
-        pipe.send(listening.getsockname()[1])
-        for _ in range(connections):
-            with listening.accept()[0] as accepted:
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection = SSL.Connection(context, accepted)
-                connection.set_accept_state()
-                _answer_bare(connection)
-    pipe.recv()
-    pipe.send(time.process_time() - used)
+    for _ in range(connections):
+        with listening.accept()[0] as accepted:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = SSL.Connection(context, accepted)
+            connection.set_accept_state()
+            _answer_bare(connection)
 
 
 def _answer_bare(connection: SSL.Connection) -> None:

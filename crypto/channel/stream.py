@@ -48,8 +48,10 @@ class Channel(asyncio.BufferedProtocol):
         self._readable, self._writable = asyncio.Event(), asyncio.Event()
         self._writable.set()
         self._handshaken: asyncio.Future[None] = self._loop.create_future()
-        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._gone = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._then: Callable[[], None]
         self._transport: asyncio.Transport
 
     @property
@@ -190,6 +192,8 @@ class Channel(asyncio.BufferedProtocol):
         self._readable.set()
         if self._engine.received_close:
             self._transport.close()
+            if not self._pending():
+                return
         elif self._paused:
             self._paused = False
             self._transport.resume_reading()
@@ -197,13 +201,14 @@ class Channel(asyncio.BufferedProtocol):
 
     async def wait_closed(self) -> None:
         """Wait for the end of the connection; raises CryptoError unless both ends said close_notify."""
-        await asyncio.shield(self._gone)
+        await self._gone.wait()
         if self._error is not None:
             raise self._error
 
     def abort(self) -> None:
         """End at once, without goodbye: the peer takes it for a truncation."""
-        self._fail(ChannelClosed("the channel was aborted", _AGAIN), abort=True)
+        if self._state not in {_State.FAILED, _State.GONE}:
+            self._fail(ChannelClosed("the channel was aborted", _AGAIN), abort=True)
 
     # ---- what the transport tells
 
@@ -247,8 +252,7 @@ class Channel(asyncio.BufferedProtocol):
         self._state = _State.GONE
         self._disarm()
         self._wake()
-        if not self._gone.done():
-            self._gone.set_result(None)
+        self._gone.set()
 
     # ---- inside
 
@@ -257,11 +261,17 @@ class Channel(asyncio.BufferedProtocol):
         try:
             if self._state is _State.HANDSHAKE and self._engine.handshake():
                 self._established()
-            self._flush()
             if self._state is not _State.HANDSHAKE:
                 self._receive()
+            self._flush()  # the next flight, or the answer to a KeyUpdate
         except CryptoError as error:
             self._fail(error)
+            return
+        if self._engine.received_close and self._state is _State.CLOSING:
+            self._transport.close()
+        elif self._buffered > self._limits.buffer_bytes and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
 
     def _established(self) -> None:
         self._state = _State.OPEN
@@ -277,14 +287,8 @@ class Channel(asyncio.BufferedProtocol):
             if self._state is _State.OPEN:
                 self._chunks.append(chunk)
                 self._buffered += len(chunk)
-        self._flush()  # the answer to a KeyUpdate
         if self._chunks or self._engine.received_close:
             self._readable.set()
-        if self._engine.received_close and self._state is _State.CLOSING:
-            self._transport.close()
-        elif self._buffered > self._limits.buffer_bytes and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
 
     def _fail(self, error: CryptoError, *, abort: bool = False) -> None:
         """Keep the first error, let our alert reach the peer, end."""
@@ -316,8 +320,18 @@ class Channel(asyncio.BufferedProtocol):
                 self._handshaken.exception()  # told once here: a caller that went away is no defect
 
     def _arm(self, seconds: float, then: Callable[[], None]) -> None:
-        self._disarm()
-        self._timer = self._loop.call_later(seconds, then)
+        """One deadline at a time. A timer that rings too early is wound up again: cheaper than a new one each time."""
+        self._deadline, self._then = self._loop.time() + seconds, then
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._disarm()
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+        else:
+            self._then()
 
     def _disarm(self) -> None:
         if self._timer is not None:

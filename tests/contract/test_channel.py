@@ -105,5 +105,5 @@ def test_probe(place: Platform, server: tuple[int, Path]) -> None:
 def test_bench(place: Platform) -> None:
     rows = place.json("channel", "bench", "--rounds", "1")
 
-    assert [row["what"] for row in rows] == ["handshakes/s", "MB/s"]
+    assert [row["what"] for row in rows] == ["handshakes", "MB"]
     assert all(row["channel"] > 0 and row["bare"] > 0 for row in rows)
