@@ -145,14 +145,11 @@ class Calls:
 
     def take(self, connection: SSL.Connection) -> bytes:
         """All that the library has written for the network."""
-        parts = [self._piece(connection)]
-        while len(parts[-1]) == OUTLET_BYTES:
-            parts.append(self._piece(connection))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _piece(self, connection: SSL.Connection) -> bytes:
         size = lib.BIO_read(connection._from_ssl, self._outlet, OUTLET_BYTES)
-        return bytes(ffi.buffer(self._outlet, max(size, 0)))
+        if size <= 0:
+            return b""
+        piece = bytes(ffi.buffer(self._outlet, size))
+        return piece if size < OUTLET_BYTES else piece + self.take(connection)
 
 
 def drop_errors() -> None:

@@ -94,6 +94,7 @@ def _names(der: bytes) -> frozenset[str]:
     return frozenset({*dns, *addresses} | ({common} if isinstance(common, str) else set()))
 
 
+@lru_cache(maxsize=REMEMBERED_CHAINS)
 def is_address(name: str) -> bool:
     """Whether the name is an IP address."""
     try:
