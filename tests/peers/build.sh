@@ -140,7 +140,6 @@ build() {
     )
     mv "$out" "$target"
     rm -rf "$work"
-    find "$cache" -maxdepth 1 -type d -name "${peer%4}-*" ! -path "$target" -exec rm -rf {} + # older versions
 }
 
 where=false

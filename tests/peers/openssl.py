@@ -180,7 +180,11 @@ class Modern(OpenSsl, Built):
         return [str(self.folder() / "bin" / "openssl")]
 
     def read_list(self, anchor: bytes, pem: bytes) -> set[int]:
-        shown = self.run("crl", "-in", self.file(pem), "-CAfile", self.file(anchor), "-verify", "-noout", "-text")
+        shown = self.run(
+            "crl", "-in", self.file(pem), "-CAfile", self.file(anchor), "-verify", "-noout", "-text", errors=True
+        )
+        if b"verify OK" not in shown:
+            raise RefusedError(shown.decode())
         return {int(one, 16) for one in re.findall(rb"Serial Number: ([0-9A-F]+)", shown)}
 
     def cms_sign(self, certificate: bytes, key: bytes, data: bytes) -> bytes:

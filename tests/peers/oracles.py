@@ -84,7 +84,7 @@ class GmAlg(Library):
         if not gmalg.SM2(uid=user, pk=key.point).verify(data, raw[:32], raw[32:]):
             raise RefusedError("invalid")
 
-    def begin_exchange(
+    def begin_bare_exchange(
         self,
         key: PrivateKey,
         user: bytes,
@@ -98,7 +98,7 @@ class GmAlg(Library):
         mode = gmalg.KEYXCHG_MODE.INITIATOR
         return point, lambda ours: side.end_key_exchange(length, secret, ours, peer_user, peer.point, mode)
 
-    def answer_exchange(
+    def answer_bare_exchange(
         self,
         key: PrivateKey,
         user: bytes,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PrivateKey, PublicKey, generate
 from crypto.x509 import Certificate
 from tests.peers.base import Built, Chain, Ends, ended, line_with, talk
 
@@ -36,6 +36,9 @@ class Spoken(Built):
 
     def decrypt_raw(self, key: PrivateKey, sealed: bytes, mode: str) -> bytes:
         return self._made("decrypt", mode, self.private(key), self.file(sealed))
+
+    def cms_verify(self, chain: Chain, message: bytes, data: bytes) -> None:
+        self.run("cms-verify", self.file(chain.leaf), self.file(message), self.file(data))
 
     def read_key(self, pem: bytes, data: bytes) -> bytes:
         return self._made("sign", self.file(pem), "1234567812345678", self.file(data))
@@ -97,11 +100,32 @@ class BouncyCastle(Spoken):
     def gcm_open(self, key: bytes, nonce: bytes, more: bytes, sealed: bytes) -> bytes:
         return self._made("gcm-open", key.hex(), nonce.hex(), more.hex(), self.file(sealed))
 
+    def begin_exchange(
+        self, key: PrivateKey, user: bytes, peer: PublicKey, peer_user: bytes, length: int
+    ) -> tuple[bytes, Callable[[bytes, bytes], tuple[bytes, bytes]]]:
+        """Its point, and what turns our point and SB into the key and SA."""
+        mine = generate()
+        names = (str(length), user.decode(), peer_user.decode())
+
+        def finish(ours: bytes, confirmation: bytes) -> tuple[bytes, bytes]:
+            keys = (self.private(key), self.private(mine), self.public(peer), self.public(PublicKey.from_point(ours)))
+            found, answer = self.run("exchange-a", *names, *keys, confirmation.hex()).split()
+            return bytes.fromhex(found.decode()), bytes.fromhex(answer.decode())
+
+        return mine.public.point, finish
+
+    def answer_exchange(
+        self, key: PrivateKey, user: bytes, peer: PublicKey, peer_user: bytes, ours: bytes, length: int
+    ) -> tuple[bytes, bytes, bytes, bytes]:
+        """Its point, the key, SB, and the SA that it expects."""
+        mine = generate()
+        names = (str(length), user.decode(), peer_user.decode())
+        keys = (self.private(key), self.private(mine), self.public(peer), self.public(PublicKey.from_point(ours)))
+        found = [bytes.fromhex(one.decode()) for one in self.run("exchange-b", *names, *keys).split()]
+        return mine.public.point, found[0], found[1], found[2]
+
     def cms_sign(self, certificate: bytes, key: bytes, data: bytes) -> bytes:
         return self._made("cms-sign", self.file(key), self.file(certificate), self.file(data))
-
-    def cms_verify(self, chain: Chain, message: bytes, data: bytes) -> None:
-        self.run("cms-verify", self.file(chain.leaf), self.file(message), self.file(data))
 
     def ask_time(self, data: bytes) -> bytes:
         return self._made("ts-query", self.file(data))

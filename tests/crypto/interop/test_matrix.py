@@ -30,18 +30,19 @@ def show(artefact: str, ways: set[Way]) -> str:
     return {frozenset(): "–", frozenset(Way): "⇄"}.get(frozenset(ways), "".join(ways))
 
 
-def column(peer: type[Peer], cells: set[Cell]) -> list[str]:
-    """The cells of one peer from top to bottom."""
-    return [
-        show(one, {cell.way for cell in cells if (cell.artefact, cell.peer) == (one, peer.name)}) for one in ARTEFACTS
-    ]
+def column(peer: type[Peer], cells: set[Cell]) -> dict[str, str]:
+    """What one peer's cells show, by artefact."""
+    ways = {one: {cell.way for cell in cells if (cell.artefact, cell.peer) == (one, peer.name)} for one in ARTEFACTS}
+    return {one: show(one, found) for one, found in ways.items()}
 
 
-def render(columns: dict[str, list[str]]) -> str:
+def render(columns: dict[str, dict[str, str]]) -> str:
     reasons: list[str] = []
     rows = ["| artefact | " + " | ".join(one.title for one in PEERS) + " |", "|---|" + ":-:|" * len(PEERS)]
-    for at, artefact in enumerate(ARTEFACTS):
-        row = [_numbered(columns[one.name][at], REASONS.get((artefact, one.name)), reasons) for one in PEERS]
+    for artefact in ARTEFACTS:
+        row = [
+            _numbered(columns[one.name].get(artefact, "–"), REASONS.get((artefact, one.name)), reasons) for one in PEERS
+        ]
         rows.append(f"| {artefact} | " + " | ".join(row) + " |")
     told = [f"{number}. {reason}." for number, reason in enumerate(reasons, 1)]
     notes = [f"- {one.title}: {NOTES[one.name]}" for one in PEERS if one.name in NOTES]
@@ -56,13 +57,15 @@ def _numbered(cell: str, reason: str | None, reasons: list[str]) -> str:
     return f"{cell} {reasons.index(reason) + 1}"
 
 
-def read_page() -> dict[str, list[str]]:
+def read_page() -> dict[str, dict[str, str]]:
     """The columns as they stand, without numbers."""
     rows = [line.strip("| ").split("|") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
-    titles = [one.strip() for one in rows[0][1:]]
     names = {one.title: one.name for one in PEERS}
-    cells = zip(*([one.split()[0] for one in row[1:]] for row in rows[1:]), strict=True)
-    return {names[title]: list(one) for title, one in zip(titles, cells, strict=True) if title in names}
+    found: dict[str, dict[str, str]] = {}
+    for at, title in enumerate(rows[0][1:], 1):
+        if title.strip() in names:
+            found[names[title.strip()]] = {row[0].strip(): row[at].split()[0] for row in rows[1:]}
+    return found
 
 
 def is_here(peer: type[Peer]) -> bool:
@@ -93,8 +96,7 @@ def test_the_page_is_what_was_run(pytestconfig: pytest.Config) -> None:
         open_ = [one for one in cells if one.peer in {peer.name for peer in here} and not passed.get(one)]
         assert open_ == [], "not run, or failed: run tests/crypto/interop whole, without -n"
         kept = read_page() if PAGE.exists() else {}
-        nothing = ["–"] * len(ARTEFACTS)
-        columns = {one.name: column(one, cells) if one in here else kept.get(one.name, nothing) for one in PEERS}
+        columns = {one.name: column(one, cells) if one in here else kept.get(one.name, {}) for one in PEERS}
         PAGE.write_text(render(columns), "utf-8")
     page = read_page()
     assert {one.name: page.get(one.name) for one in here} == {one.name: column(one, cells) for one in here}

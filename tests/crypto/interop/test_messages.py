@@ -22,23 +22,32 @@ DATA = "按实结算\r\nbinary \x00\n".encode()
 TIMES = ("ask_time", "check_time")
 
 
-@meets("CMS signed, GM/T 0010", Way.THEY_READ, "cms_verify", but=("openssl4", "tongsuo", "bouncycastle"))
-def test_they_verify_our_message(peer, pki) -> None:
+@meets("CMS signed, as GmSSL", Way.THEY_READ, "cms_verify", but=("openssl4", "tongsuo", "bouncycastle", "gmtls"))
+def test_they_verify_our_message_in_their_form(peer, pki) -> None:
     message = cms.sign_for_gmssl(DATA, [pki.sign])
     peer.cms_verify(pem_chain(pki.sign), message, DATA)
     with pytest.raises(RefusedError):
         peer.cms_verify(pem_chain(pki.sign), message.replace(b"binary", b"BINARY"), DATA.replace(b"binary", b"BINARY"))
 
 
-@meets("CMS signed, GM/T 0010", Way.WE_READ, "cms_sign", but=("openssl4", "tongsuo", "bouncycastle"))
-def test_we_verify_their_message(peer) -> None:
+@meets("CMS signed, as GmSSL", Way.WE_READ, "cms_sign", but=("openssl4", "tongsuo", "bouncycastle"))
+def test_we_verify_their_message_in_their_form(peer) -> None:
     _we_verify(peer)
+
+
+@pytest.mark.parametrize("detached", [True, False], ids=["detached", "attached"])
+@meets("CMS signed, GM/T 0010", Way.THEY_READ, "cms_verify", but=("openssl4", "tongsuo", "gmssl"))
+def test_they_verify_our_message(peer, pki, now, *, detached: bool) -> None:
+    _they_verify(peer, pki, cms.sign(DATA, [pki.sign], now, detached=detached))
 
 
 @pytest.mark.parametrize("detached", [True, False], ids=["detached", "attached"])
 @meets("CMS signed, PKCS#7", Way.THEY_READ, "cms_verify", but=("gmssl",))
 def test_they_verify_our_message_with_the_oids_of_pkcs7(peer, pki, now, *, detached: bool) -> None:
-    message = cms.sign(DATA, [pki.sign], now, detached=detached, pkcs7=True)
+    _they_verify(peer, pki, cms.sign(DATA, [pki.sign], now, detached=detached, pkcs7=True))
+
+
+def _they_verify(peer, pki, message: bytes) -> None:
     peer.cms_verify(pem_chain(pki.sign), message, DATA)
     with pytest.raises(RefusedError):
         peer.cms_verify(pem_chain(pki.sign), message, DATA + b"!")

@@ -118,20 +118,39 @@ def test_we_decrypt_their_c1c2c3(peer, key: PrivateKey) -> None:
     _we_decrypt_raw(peer, key, ciphertext.Mode.C1C2C3)
 
 
-@meets("SM2 key exchange", Way.THEY_READ, "answer_exchange")
+@meets("SM2 key exchange with confirmation", Way.THEY_READ, "answer_exchange")
+def test_they_confirm_as_responder(peer, key: PrivateKey) -> None:
+    other = generate()
+    ours = Initiator(Parties(key=key, peer=other.public, id=b"alice", peer_id=b"bob", key_bytes=48))
+    point, theirs, confirmation, expected = peer.answer_exchange(other, b"bob", key.public, b"alice", ours.point, 48)
+    assert ours.confirm(point, confirmation) == (theirs, expected)
+
+
+@meets("SM2 key exchange with confirmation", Way.WE_READ, "begin_exchange")
+def test_they_confirm_as_initiator(peer, key: PrivateKey) -> None:
+    other = generate()
+    ours = Responder(Parties(key=key, peer=other.public, id=b"bob", peer_id=b"alice", key_bytes=48))
+    point, finish = peer.begin_exchange(other, b"alice", key.public, b"bob", 48)
+    theirs, answer = finish(ours.point, ours.respond(point))
+    assert ours.confirm(answer) == theirs
+    with pytest.raises(RefusedError):
+        finish(ours.point, bytes(32))
+
+
+@meets("SM2 key exchange, the key alone", Way.THEY_READ, "answer_bare_exchange")
 def test_they_agree_as_responder(peer, key: PrivateKey) -> None:
     """The peer knows no confirmation, so the key is looked at from within."""
     other = generate()
     ours = Initiator(Parties(key=key, peer=other.public, id=b"alice", peer_id=b"bob", key_bytes=48))
-    point, theirs = peer.answer_exchange(other, b"bob", key.public, b"alice", ours.point, 48)
+    point, theirs = peer.answer_bare_exchange(other, b"bob", key.public, b"alice", ours.point, 48)
     assert ours._agree(point, initiator=True).key == theirs
 
 
-@meets("SM2 key exchange", Way.WE_READ, "begin_exchange")
+@meets("SM2 key exchange, the key alone", Way.WE_READ, "begin_bare_exchange")
 def test_they_agree_as_initiator(peer, key: PrivateKey) -> None:
     other = generate()
     ours = Responder(Parties(key=key, peer=other.public, id=b"bob", peer_id=b"alice", key_bytes=48))
-    point, finish = peer.begin_exchange(other, b"alice", key.public, b"bob", 48)
+    point, finish = peer.begin_bare_exchange(other, b"alice", key.public, b"bob", 48)
     ours.respond(point)
     assert ours._agreed is not None
     assert ours._agreed.key == finish(ours.point)

@@ -47,9 +47,15 @@ import org.bouncycastle.cms.CMSSignedDataGenerator;
 import org.bouncycastle.cms.SignerInformation;
 import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoGeneratorBuilder;
 import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoVerifierBuilder;
+import org.bouncycastle.crypto.agreement.SM2KeyExchange;
 import org.bouncycastle.crypto.digests.SM3Digest;
 import org.bouncycastle.crypto.engines.SM2Engine;
+import org.bouncycastle.crypto.params.ECPrivateKeyParameters;
+import org.bouncycastle.crypto.params.ECPublicKeyParameters;
+import org.bouncycastle.crypto.params.ParametersWithID;
 import org.bouncycastle.crypto.params.ParametersWithRandom;
+import org.bouncycastle.crypto.params.SM2KeyExchangePrivateParameters;
+import org.bouncycastle.crypto.params.SM2KeyExchangePublicParameters;
 import org.bouncycastle.crypto.util.PrivateKeyFactory;
 import org.bouncycastle.crypto.util.PublicKeyFactory;
 import org.bouncycastle.jcajce.spec.SM2ParameterSpec;
@@ -95,6 +101,8 @@ public final class Peer {
             case "decrypt" -> write(a[4], decrypt(a[1], privateKey(a[2]), read(a[3])));
             case "gcm-seal" -> write(a[5], gcm(Cipher.ENCRYPT_MODE, a[1], a[2], a[3], read(a[4])));
             case "gcm-open" -> write(a[5], gcm(Cipher.DECRYPT_MODE, a[1], a[2], a[3], read(a[4])));
+            case "exchange-a" -> initiate(a);
+            case "exchange-b" -> respond(a);
             case "key-write" -> writePem(a[1], "PRIVATE KEY", newKey().getPrivate().getEncoded());
             case "chain-verify" -> verifyChain(a);
             case "chain-issue" -> issueChain(a[1]);
@@ -209,6 +217,35 @@ public final class Peer {
         cipher.init(mode, new SecretKeySpec(HEX.parseHex(key), "SM4"), new GCMParameterSpec(128, HEX.parseHex(nonce)));
         cipher.updateAAD(HEX.parseHex(more));
         return cipher.doFinal(data);
+    }
+
+    /** exchange-a BYTES OWN_ID PEER_ID KEY POINT_KEY PEER PEER_POINT SB: prints the key and SA. */
+    private static void initiate(String[] a) throws Exception {
+        SM2KeyExchange side = side(true, a);
+        byte[][] found = side.calculateKeyWithConfirmation(8 * Integer.parseInt(a[1]), HEX.parseHex(a[8]), peer(a));
+        show(found[0]);
+        show(found[1]);
+    }
+
+    /** exchange-b BYTES OWN_ID PEER_ID KEY POINT_KEY PEER PEER_POINT: prints the key, SB, and the SA it expects. */
+    private static void respond(String[] a) throws Exception {
+        for (byte[] one : side(false, a).calculateKeyWithConfirmation(8 * Integer.parseInt(a[1]), null, peer(a))) {
+            show(one);
+        }
+    }
+
+    private static SM2KeyExchange side(boolean first, String[] a) throws Exception {
+        var key = (ECPrivateKeyParameters) PrivateKeyFactory.createKey(privateKey(a[4]).getEncoded());
+        var point = (ECPrivateKeyParameters) PrivateKeyFactory.createKey(privateKey(a[5]).getEncoded());
+        SM2KeyExchange side = new SM2KeyExchange();
+        side.init(new ParametersWithID(new SM2KeyExchangePrivateParameters(first, key, point), a[2].getBytes()));
+        return side;
+    }
+
+    private static ParametersWithID peer(String[] a) throws Exception {
+        var key = (ECPublicKeyParameters) PublicKeyFactory.createKey(publicKey(a[6]).getEncoded());
+        var point = (ECPublicKeyParameters) PublicKeyFactory.createKey(publicKey(a[7]).getEncoded());
+        return new ParametersWithID(new SM2KeyExchangePublicParameters(key, point), a[3].getBytes());
     }
 
     /** chain-verify CA LEAF INTERMEDIATE… */

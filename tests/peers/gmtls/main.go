@@ -27,6 +27,7 @@ var commands = map[string]func(a []string) error{
 	"verify":       func(a []string) error { return verify(public(a[0]), a[1], read(a[2]), read(a[3])) },
 	"encrypt":      func(a []string) error { return encrypt(a[0], public(a[1]), read(a[2]), a[3]) },
 	"decrypt":      func(a []string) error { return decrypt(a[0], private(a[1]), read(a[2]), a[3]) },
+	"cms-verify":   func(a []string) error { return verifyMessage(certificate(a[0]), read(a[1]), read(a[2])) },
 	"key-write":    func(a []string) error { return writeKey(a[0], newKey()) },
 	"chain-verify": func(a []string) error { return verifyChain(a[0], a[1], a[2:]) },
 	"chain-issue":  func(a []string) error { return issueChain(a[0]) },
@@ -116,6 +117,16 @@ func decrypt(mode string, key *sm2.PrivateKey, data []byte, out string) error {
 		return write(out, must(sm2.DecryptAsn1(key, data)))
 	}
 	return write(out, must(sm2.Decrypt(key, data, modes[mode])))
+}
+
+// verifyMessage holds if the certificate's key signed exactly these data; the message brings its certificates.
+func verifyMessage(signer *x509.Certificate, message, data []byte) error {
+	found := must(x509.ParsePKCS7(message))
+	if len(found.Content) > 0 && string(found.Content) != string(data) || len(found.Signers) != 1 {
+		return refused
+	}
+	found.Content, found.Certificates = data, []*x509.Certificate{signer}
+	return found.Verify()
 }
 
 func verifyChain(anchor, leaf string, between []string) error {
