@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from asn1crypto import core
+from asn1crypto import core, x509
+
+from crypto.errors import InvalidEncoding
 
 SM3 = "1.2.156.10197.1.401"
 SM2_WITH_SM3 = "1.2.156.10197.1.501"
@@ -112,3 +114,21 @@ def is_algorithm(found: Any, *oids: str) -> bool:
     """One of the OIDs, with parameters absent or NULL."""
     oid, parameters = found["algorithm"].dotted, found["parameters"].dump()
     return oid in oids and parameters in (b"", b"\x05\x00")
+
+
+def check_shape(value: Any) -> None:
+    """Refuse elements that the shape of a SEQUENCE does not name: asn1crypto skips them, and no signature covers them.
+
+    Certificates are left to ``crypto.x509``. Raises InvalidEncoding.
+    """
+    if isinstance(value, x509.Certificate):
+        return
+    if isinstance(value, core.Sequence):
+        names = [one[0] for one in value._fields]
+        if len(value) > len(names):
+            raise InvalidEncoding("it has elements that do not belong there", "ask the signer for it again")
+        for name in names:
+            check_shape(value[name])
+    elif isinstance(value, (core.SequenceOf, core.SetOf)):
+        for one in value:
+            check_shape(one)

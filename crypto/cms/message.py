@@ -94,6 +94,7 @@ def parse_signed(data: bytes, families: Mapping[str, str] = FAMILIES, limit: int
     """
     check_size(data, limit)
     outer = shapes.SignedContent.load(data, strict=True)
+    asn1.check_shape(outer)
     content = outer["content"]
     data_type = families.get(outer["type"].dotted)
     require(

@@ -180,6 +180,15 @@ def test_every_changed_byte_of_a_stamped_signature_is_found(identity, stamped, s
             read_signer(DATA, bytes(changed), [identity.anchor])
 
 
+@pytest.mark.parametrize("tag", [0xA0, 0xA2, 0xE1])
+def test_a_stamp_cannot_be_hidden_under_another_tag(identity, stamped, tag: int) -> None:
+    p7s = sign_detached(DATA, stamped(AT), AT)
+    stamp = p7s.index(bytes.fromhex("060b2a864886f70d010910020e"))  # id-aa-timeStampToken
+    place = p7s.rindex(b"\xa1", 0, stamp)
+    with pytest.raises(VerificationFailed):
+        read_signer(DATA, p7s[:place] + bytes([tag]) + p7s[place + 1 :], [identity.anchor])
+
+
 # envelopes
 
 
