@@ -193,7 +193,7 @@ def check_path(
         raise WrongUsage("certificate {name} is not for this use", _NEXT, name=leaf.subject_text)
     path = [leaf]
     while True:
-        _check_validity(path[-1], at)
+        check_validity(path[-1], at)
         if path[-1] is not leaf and (_among(path[-1], anchors) or path[-1].subject == path[-1].issuer):
             break
         path.append(_issuer(path[-1], (*anchors, *others), depth=len(path)))
@@ -212,7 +212,8 @@ def _among(one: Certificate, many: Sequence[Certificate]) -> bool:
     return any(one.der == other.der for other in many)
 
 
-def _check_validity(one: Certificate, at: datetime) -> None:
+def check_validity(one: Certificate, at: datetime) -> None:
+    """Return quietly if the certificate is valid at that instant, else raise CertificateExpired."""
     if not one.not_before <= at <= one.not_after:
         raise CertificateExpired(
             "certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 
 from asn1crypto import x509
 
 from crypto.channel.config import ChannelConfig
-from crypto.errors import CertificateExpired, CertificateRefused, NameMismatch
+from crypto.errors import CertificateRefused, NameMismatch
 from crypto.pki.chain import check_name, check_purpose, check_revocation, names_of
 from crypto.pki.profiles import RULES, Profile
-from crypto.x509 import Certificate, Path, check_path, parse_certificate
+from crypto.x509 import Certificate, Path, check_path, check_validity, parse_certificate
 from records.instants import now
 
 REMEMBERED_CHAINS = 512
@@ -47,7 +46,8 @@ def check_peer(chain: Sequence[bytes], role: Role, name: str | None, config: Cha
     """
     at = now()
     path = _path(tuple(chain), tuple(one.der for one in config.anchors), role.peer_profile)
-    _check_dates(path, at)
+    for one in path.certificates:
+        check_validity(one, at)
     if config.crls:
         check_revocation(path, config.crls, at)
     leaf = path.certificates[0]
@@ -70,14 +70,6 @@ def _path(chain: tuple[bytes, ...], anchors: tuple[bytes, ...], profile: Profile
             "certificate {name} comes from a CA that is not trusted here", _NEXT, name=leaf.subject_text
         )
     return path
-
-
-def _check_dates(path: Path, at: datetime) -> None:
-    for one in path.certificates:
-        if not one.not_before <= at <= one.not_after:
-            raise CertificateExpired(
-                "certificate {name} was not valid at {at:%Y-%m-%dT%H:%M:%SZ}", _NEXT, name=one.subject_text, at=at
-            )
 
 
 @lru_cache(maxsize=REMEMBERED_CHAINS)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from crypto.chain import link
+from records.instants import microseconds
 from records.spool import Entry, Kind, Position
 
 MAGIC = b"YWSPOOL\x01"
@@ -32,7 +33,6 @@ _PEEK = struct.Struct("<IIqBHHH")
 _LEAST_BODY = _RECEIVED.size + _ABOUT.size
 _FIXED = FRAME_BYTES + _LEAST_BODY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _CACHED = 4096
 _MAX_NAME = 0xFFFF
 
@@ -80,8 +80,7 @@ class Encoder:
         """All frames in one piece and the chain's new head; ValueError for an entry that the format cannot hold."""
         parts: list[bytes] = []
         for entry in entries:
-            microseconds = (entry.received_at - _EPOCH) // _MICROSECOND
-            body = b"".join((_RECEIVED.pack(microseconds), self._named(entry), entry.payload))
+            body = b"".join((_RECEIVED.pack(microseconds(entry.received_at)), self._named(entry), entry.payload))
             if len(body) > MAX_BODY:
                 raise ValueError(f"an entry of {len(body)} bytes is larger than {MAX_BODY}")
             head = link(head, body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.crypto.interop.cells import ARTEFACTS
+
 _ID = "knows no user id there: 3.0 takes the empty one"
 _NO_FORMATS = "a library of algorithms, without file formats"
 _ORACLES = ("gmssl-pyx", "gmalg")
@@ -15,25 +17,10 @@ def _same(peers: tuple[str, ...], artefacts: tuple[str, ...], reason: str) -> di
     return {(artefact, peer): reason for peer in peers for artefact in artefacts}
 
 
-_KEYS = (
-    "private key, plain PKCS#8",
-    "private key, PBES2 with 1.401.2",
-    "private key, PBES2 with 1.401.3.1",
-    "certificate chain",
-    "certification request",
-    "revocation list",
-    "OCSP response",
-    "CMS signed, GM/T 0010",
-    "CMS signed, as GmSSL",
-    "CMS signed, PKCS#7",
-    "CMS enveloped, GM/T 0010",
-    "time-stamp request",
-    "time-stamp response",
-    "RFC 8998 channel",
-)
+_FORMATS = ARTEFACTS[ARTEFACTS.index("private key, plain PKCS#8") :]
 
 REASONS: dict[tuple[str, str], str] = {
-    **_same(_ORACLES, _KEYS, _NO_FORMATS),
+    **_same(_ORACLES, _FORMATS, _NO_FORMATS),
     **_same(("openssl", "openssl4", "tongsuo", "gmssl", "gmssl-pyx"), ("SM2 ciphertext, C1C3C2",), _RAW),
     **_same(("openssl", "openssl4", "tongsuo", "gmssl", "gmssl-pyx"), ("SM2 ciphertext, C1C2C3",), _RAW),
     **_same(_OPENSSLS, ("SM4-GCM",), "its command has no authenticated cipher"),
