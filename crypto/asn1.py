@@ -116,19 +116,32 @@ def is_algorithm(found: Any, *oids: str) -> bool:
     return oid in oids and parameters in (b"", b"\x05\x00")
 
 
-def check_shape(value: Any) -> None:
-    """Refuse elements that the shape of a SEQUENCE does not name: asn1crypto skips them, and no signature covers them.
+def is_sm2_signature(found: Any, signature: Any) -> bool:
+    """The algorithm is SM2 with SM3, and the BIT STRING holds whole bytes."""
+    named = is_algorithm(AlgorithmIdentifier.load(found.dump()), SM2_WITH_SM3)
+    return named and signature.contents[:1] == b"\0"
 
-    Certificates are left to ``crypto.x509``. Raises InvalidEncoding.
+
+def load(shape: Any, data: bytes) -> Any:
+    """One element of a shape, and nothing in it that the shape does not name.
+
+    asn1crypto skips elements that stand behind the last one of a SEQUENCE. In the parts of a structure that no
+    signature covers anything could be hidden so. Raises InvalidEncoding and what ``MALFORMED`` names; that the bytes
+    are DER is checked before, by ``crypto.der.check``.
     """
-    if isinstance(value, x509.Certificate):
-        return
+    found = shape.load(data, strict=True)
+    _check_shape(found)
+    return found
+
+
+def _check_shape(value: Any) -> None:
+    """Elements of certificates are left to ``crypto.x509``, which reads each that comes along."""
     if isinstance(value, core.Sequence):
         names = [one[0] for one in value._fields]
         if len(value) > len(names):
             raise InvalidEncoding("it has elements that do not belong there", "ask the signer for it again")
-        for name in names:
-            check_shape(value[name])
+        for name in () if isinstance(value, x509.Certificate) else names:
+            _check_shape(value[name])
     elif isinstance(value, (core.SequenceOf, core.SetOf)):
         for one in value:
-            check_shape(one)
+            _check_shape(one)

@@ -87,7 +87,7 @@ def parse_certificate(data: bytes) -> Certificate:
     """One DER certificate; raises InvalidEncoding, InvalidKey (not SM2), InvalidPoint."""
     try:
         der.check(data[:MAX_CERTIFICATE_BYTES])
-        return _read(x509.Certificate.load(data, strict=True), data)
+        return _read(asn1.load(x509.Certificate, data), data)
     except asn1.MALFORMED as error:
         raise InvalidEncoding(
             "not an X.509 certificate ({error})", "give a certificate in DER or PEM", error=error
@@ -140,9 +140,8 @@ def _read(found: Any, data: bytes) -> Certificate:
 
 def _is_sm2(found: Any, tbs: Any) -> bool:
     """Both algorithm fields are SM2 with SM3, byte for byte the same (RFC 5280 §4.1.1.2), the signature whole bytes."""
-    inner, outer = tbs["signature"].dump(), found["signature_algorithm"].dump()
-    named = asn1.is_algorithm(asn1.AlgorithmIdentifier.load(outer), asn1.SM2_WITH_SM3)
-    return bool(named and inner == outer and found["signature_value"].contents[:1] == b"\0")
+    outer = found["signature_algorithm"]
+    return asn1.is_sm2_signature(outer, found["signature_value"]) and tbs["signature"].dump() == outer.dump()
 
 
 def _extensions(tbs: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ SUPERVISOR = "YW_SUPERVISOR_PID"
 DEMO = "YW_DEMO"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
-SETTLED_SECONDS = 30.0
+SETTLED_SECONDS = 3.0  # it had begun its work: an accident, not a fault that comes back at once
 _PR_SET_PDEATHSIG = 1
 
 

@@ -142,7 +142,7 @@ def decrypt(message: bytes, recipient: Recipient) -> bytes:
     """
     with parsing("the message is malformed ({error})"):
         check_size(message, MAX_MESSAGE_BYTES)
-        outer = shapes.EnvelopedContent.load(message, strict=True)
+        outer = asn1.load(shapes.EnvelopedContent, message)
         open_it = _opener(outer, _ENVELOPED, versions={0, 1, 2})
     return open_it(recipient)
 
@@ -155,7 +155,7 @@ def decrypt_signed(message: bytes, recipient: Recipient, anchors: Sequence[Certi
     """
     with parsing("the message is malformed ({error})"):
         check_size(message, MAX_MESSAGE_BYTES)
-        outer = shapes.SignedAndEnvelopedContent.load(message, strict=True)
+        outer = asn1.load(shapes.SignedAndEnvelopedContent, message)
         open_it = _opener(outer, _BOTH, versions={1})
         found = _signed_part(outer["content"], _BOTH[outer["type"].dotted])
     signers = tuple(check_statement(one, found, anchors, at=at) for one in found.signers)

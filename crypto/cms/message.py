@@ -93,8 +93,7 @@ def parse_signed(data: bytes, families: Mapping[str, str] = FAMILIES, limit: int
     Raises InvalidEncoding, InvalidKey and what ``asn1.MALFORMED`` names; see ``parsing``.
     """
     check_size(data, limit)
-    outer = shapes.SignedContent.load(data, strict=True)
-    asn1.check_shape(outer)
+    outer = asn1.load(shapes.SignedContent, data)
     content = outer["content"]
     data_type = families.get(outer["type"].dotted)
     require(

@@ -98,7 +98,7 @@ def _signer(message: SignedMessage) -> SignerRecord:
     signer = message.signers[0]
     require(signer.token is None, "a token inside the token")
     require(asn1.SIGNING_CERTIFICATE in signer.values, "the signing certificate is not named")
-    found = shapes.SigningCertificate.load(signer.values[asn1.SIGNING_CERTIFICATE], strict=True)
+    found = asn1.load(shapes.SigningCertificate, signer.values[asn1.SIGNING_CERTIFICATE])
     named = found["certificates"][0]
     require(asn1.is_algorithm(named["algorithm"], asn1.SM3), "the signing certificate is named by another digest")
     require(named["digest"].native == sm3(signer.certificate.der), "another signing certificate is named")
@@ -108,7 +108,7 @@ def _signer(message: SignedMessage) -> SignerRecord:
 def parse_info(content: bytes) -> TimeInfo:
     """TSTInfo; raises InvalidEncoding and what ``asn1.MALFORMED`` names."""
     der.check(content)
-    found = shapes.TimeInfo.load(content, strict=True)
+    found = asn1.load(shapes.TimeInfo, content)
     imprint, serial = found["imprint"], found["serial"].native
     require(found["version"].native == 1, "another version")
     require(asn1.is_algorithm(imprint["algorithm"], asn1.SM3), "another digest than SM3")

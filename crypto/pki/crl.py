@@ -122,7 +122,7 @@ def parse_list(data: bytes) -> RevocationList:
         raise InvalidEncoding("it is longer than {limit} bytes", _NEXT, limit=MAX_BYTES)
     try:
         der.check(data)
-        return _read(crl.CertificateList.load(data, strict=True), data)
+        return _read(asn1.load(crl.CertificateList, data), data)
     except CryptoError:
         raise
     except asn1.MALFORMED as error:
@@ -131,9 +131,8 @@ def parse_list(data: bytes) -> RevocationList:
 
 def _read(found: Any, data: bytes) -> RevocationList:
     tbs = found["tbs_cert_list"]
-    inner, outer = tbs["signature"].dump(), found["signature_algorithm"].dump()
-    sm2 = asn1.is_algorithm(asn1.AlgorithmIdentifier.load(outer), asn1.SM2_WITH_SM3)
-    if not sm2 or inner != outer or found["signature"].contents[:1] != b"\0":
+    inner, outer = tbs["signature"], found["signature_algorithm"]
+    if not asn1.is_sm2_signature(outer, found["signature"]) or inner.dump() != outer.dump():
         raise InvalidEncoding("the revocation list is not signed by SM2 with SM3", _NEXT)
     extensions = _extensions(tbs["crl_extensions"])
     return RevocationList(

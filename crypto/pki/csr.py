@@ -69,7 +69,7 @@ def read_request(data: bytes) -> Request:
     body = data if data[:1] == b"\x30" else _body(data)
     try:
         der.check(body[:MAX_BYTES])
-        found = csr.CertificationRequest.load(body, strict=True)
+        found = asn1.load(csr.CertificationRequest, body)
         info = found["certification_request_info"]
         request, signature = _read(found, info), found["signature"].native
     except CryptoError:
@@ -88,8 +88,7 @@ def _body(data: bytes) -> bytes:
 
 
 def _read(found: Any, info: Any) -> Request:
-    algorithm = asn1.AlgorithmIdentifier.load(found["signature_algorithm"].dump())
-    if not asn1.is_algorithm(algorithm, asn1.SM2_WITH_SM3) or found["signature"].contents[:1] != b"\0":
+    if not asn1.is_sm2_signature(found["signature_algorithm"], found["signature"]):
         raise InvalidEncoding("the request is not signed by SM2 with SM3", _NEXT)
     return Request(
         subject=info["subject"].dump(),

@@ -92,7 +92,7 @@ def read_request(data: bytes) -> Question:
         raise InvalidEncoding("it is longer than {limit} bytes", _NEXT, limit=MAX_BYTES)
     try:
         der.check(data)
-        body = ocsp.OCSPRequest.load(data, strict=True)["tbs_request"]
+        body = asn1.load(ocsp.OCSPRequest, data)["tbs_request"]
         ids = tuple(_read_id(one["req_cert"]) for one in body["request_list"])
         nonce = _read_nonce(body["request_extensions"])
     except CryptoError:
@@ -228,12 +228,12 @@ def _basic(data: bytes) -> Any:
         raise InvalidEncoding("it is longer than {limit} bytes", _NEXT, limit=MAX_BYTES)
     try:
         der.check(data)
-        response = ocsp.OCSPResponse.load(data, strict=True)
+        response = asn1.load(ocsp.OCSPResponse, data)
         status, inner = response["response_status"].native, response["response_bytes"]
         if status == "successful":
             body = inner["response"].contents if inner["response_type"].dotted == BASIC else b""
             der.check(body)
-            basic = ocsp.BasicOCSPResponse.load(body, strict=True)
+            basic = asn1.load(ocsp.BasicOCSPResponse, body)
             basic.native  # noqa: B018 - asn1crypto parses on access
             return basic
     except CryptoError:
@@ -245,8 +245,7 @@ def _basic(data: bytes) -> Any:
 
 def _check_signer(basic: Any, issuer: Certificate, at: datetime) -> None:
     """Signed by the CA itself, or by a certificate of the CA for OCSP (RFC 6960 §4.2.2.2)."""
-    algorithm = asn1.AlgorithmIdentifier.load(basic["signature_algorithm"].dump())
-    if not asn1.is_algorithm(algorithm, asn1.SM2_WITH_SM3) or basic["signature"].contents[:1] != b"\0":
+    if not asn1.is_sm2_signature(basic["signature_algorithm"], basic["signature"]):
         raise _unknown("it is not signed by SM2 with SM3")
     signature, body = basic["signature"].native, basic["tbs_response_data"].dump()
     for signer in (issuer, *_delegates(basic["certs"], issuer, at)):

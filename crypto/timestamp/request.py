@@ -83,7 +83,7 @@ def parse_request(data: bytes) -> Request:
         if len(data) > MAX_REQUEST_BYTES:
             raise BadRequest("the request is too long", failure=BAD_FORMAT)
         der.check(data)
-        return _read(_Request.load(data, strict=True))
+        return _read(asn1.load(_Request, data))
     except (InvalidEncoding, *asn1.MALFORMED):
         raise BadRequest("the request is no TimeStampReq in DER", failure=BAD_FORMAT) from None
 

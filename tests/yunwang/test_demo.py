@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +76,21 @@ def test_rates_of_both_directions_agree_with_the_truth(demo: Platform, province:
     for name, row in links(demo).items():
         if row["in_bps"] is None:
             continue
-        samples = [one for one in demo_samples(demo, name) if one["status"] == "ok"][-2:] if compared < 5 else []
-        for before, after in pairwise(samples):
-            start, end = (parse_instant(one["at"]).timestamp() for one in (before, after))
-            true_in, true_out = traffic.mean_bps(name, start, end)
-            assert after["in_bps"] == pytest.approx(true_in, rel=0.005, abs=2000)
-            assert after["out_bps"] == pytest.approx(true_out, rel=0.005, abs=2000)
+        for sample in [one for one in demo_samples(demo, name) if one["status"] == "ok"][-1:] if compared < 5 else []:
+            assert is_true(traffic, name, sample), sample
             compared += 1
     assert compared >= 5
+
+
+def is_true(traffic: Traffic, link: str, sample: dict[str, Any]) -> bool:
+    """Both directions within 0.5 % of f(t) over the agent's interval.
+
+    A sample tells when the answer was received; on a loaded machine the agent wrote it up to two seconds before.
+    """
+    received = parse_instant(sample["at"]).timestamp()
+    near = [pytest.approx(sample[name], rel=0.005, abs=2000) for name in ("in_bps", "out_bps")]
+    ends = (received - tenths / 10 for tenths in range(21))
+    return any(list(traffic.mean_bps(link, end - sample["seconds"], end)) == near for end in ends)
 
 
 def demo_samples(demo: Platform, name: str) -> list[dict[str, Any]]:
