@@ -32,10 +32,10 @@ from link_health.tables import (
     save_links,
     save_transitions,
     to_instant,
-    to_us,
 )
 from link_health.turns import Action, Announcement
 from link_health.watch import Outcome, Watch
+from records.instants import microseconds
 from records.schemas import RATES, READINGS, Table
 from records.spool import Entry, Kind, Position
 from storage import snapshot
@@ -73,15 +73,15 @@ class LinkConsumer:
         tables = [read_samples(entry.payload) for _, entry in batch]
         readings = pa.concat_tables(tables).combine_chunks() if tables else READINGS.schema.empty_table()
         rates = self._absorb(readings, self._source(batch[0][0].partition)) if len(readings) else []
-        self.watch.advance(to_us(now))
+        self.watch.advance(microseconds(now))
         rows: list[tuple[Table, pa.Table]] = [(READINGS, readings)]
         rows += [(RATES, pa.concat_tables(rates))] if rates else []
         return self._step(now, rows, len(batch))
 
     def tick(self, now: datetime) -> Step:
         changed = self._follow()
-        self.watch.advance(to_us(now))
-        self._listen(to_us(now))
+        self.watch.advance(microseconds(now))
+        self._listen(microseconds(now))
         found = self.watch.outcome
         idle = not (changed or found.turns or found.announcements or found.links or found.devices)
         return Step() if idle else self._step(now, [], 0)

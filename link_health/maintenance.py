@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from inventory.model import Inventory, Link, Maintenance
-from link_health.tables import to_us
 from records.errors import UserError
-from records.instants import SHANGHAI, parse_instant
+from records.instants import SHANGHAI, microseconds, parse_instant
 
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY"})
@@ -42,7 +41,7 @@ def occurrences(window: Maintenance, start: datetime, end: datetime) -> Iterator
     for begin in _begins(window, end):
         low, high = max(begin, start), min(begin + length, end)
         if low < high:
-            yield to_us(low), to_us(high)
+            yield microseconds(low), microseconds(high)
 
 
 def _begins(window: Maintenance, end: datetime) -> Iterator[datetime]:

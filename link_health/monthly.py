@@ -12,7 +12,8 @@ from inventory.model import End, Link
 from link_health.arrow import codes_of, to_rates
 from link_health.columns import Int
 from link_health.percentile import LONGEST_GAP, Bins, Grid, Percentile, add_members, fill_bins, percentile, stand_in
-from link_health.tables import to_instant, to_us
+from link_health.tables import to_instant
+from records.instants import microseconds
 from records.schemas import RATES
 from storage.port import RecordStore, Where
 
@@ -34,7 +35,12 @@ COLUMNS = (
 def grid_of(start: datetime, end: datetime, bin_seconds: int) -> Grid:
     """The bins of [start, end) that have ended."""
     length = bin_seconds * 1_000_000
-    return Grid(start_us=to_us(start), length_us=length, count=max(0, (to_us(end) - to_us(start)) // length))
+    span = microseconds(end) - microseconds(start)
+    return Grid(start_us=microseconds(start), length_us=length, count=max(0, span // length))
+        start_us=microseconds(start),
+        length_us=length,
+        count=max(0, (microseconds(end) - microseconds(start)) // length),
+    )
 
 
 def percentiles(

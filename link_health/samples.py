@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from inventory.model import End, Link
-from link_health.tables import to_us
+from records.instants import microseconds
 from records.schemas import RATES
 from storage.port import RecordStore, Where
 
@@ -20,11 +20,11 @@ def link_samples(store: RecordStore, link: Link, start: datetime, end: datetime,
     own = list(_read(store, link.a, "a", start, end))
     if link.b is None:
         return own
-    answers = [to_us(row["at"]) for row in own if row["status"] != "missing" or row["oper_status"] is not None]
-    silent = silences(answers, to_us(start), to_us(end), patience_us)
+    answers = [microseconds(row["at"]) for row in own if row["status"] != "missing" or row["oper_status"] is not None]
+    silent = silences(answers, microseconds(start), microseconds(end), patience_us)
     if not silent:
         return own
-    other = [row for row in _read(store, link.b, "b", start, end) if _within(to_us(row["at"]), silent)]
+    other = [row for row in _read(store, link.b, "b", start, end) if _within(microseconds(row["at"]), silent)]
     return sorted(own + other, key=lambda row: (row["at"], row["end"]))
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from link_health.states import EndView
+from records.instants import microseconds
 from storage.state import Instant, metadata, upsert
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,11 +106,6 @@ class LinkRow:
     b: EndRow
 
 
-def to_us(at: datetime) -> int:
-    """Microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
 def to_instant(us: int) -> datetime:
     """An instant from microseconds since 1970."""
     return _EPOCH + us * _MICROSECOND
@@ -144,7 +140,7 @@ def read_links(connection: sa.Connection) -> dict[str, LinkRow]:
         row["link"]: LinkRow(
             link=row["link"],
             state=row["state"],
-            since_us=to_us(row["since"]),
+            since_us=microseconds(row["since"]),
             flapping=row["flapping"],
             finding=row["finding"],
             root=row["root"],
@@ -175,5 +171,5 @@ def read_transitions(connection: sa.Connection, start: datetime, end: datetime) 
     within = sa.select(link_transition).where(link_transition.c.at >= start, link_transition.c.at < end)
     for statement in (before, within.order_by(link_transition.c.link, link_transition.c.at)):
         for link, at, state in connection.execute(statement):
-            found.setdefault(link, []).append((to_us(at), state))
+            found.setdefault(link, []).append((microseconds(at), state))
     return found

@@ -25,9 +25,9 @@ from link_health.states import (
     utilisation,
     view_link,
 )
-from link_health.tables import EndRow, LinkRow, from_us, read_links, read_transitions, to_instant, to_us
+from link_health.tables import EndRow, LinkRow, from_us, read_links, read_transitions, to_instant
 from records.errors import UsageError, UserError
-from records.instants import month_bounds
+from records.instants import microseconds, month_bounds
 from storage.state import reading
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def link_rows(
     with reading(state) as connection:
         kept = read_links(connection)
     interval_us = int(interval_seconds * 1_000_000)
-    views = {link.id: _view(kept.get(link.id), to_us(now), interval_us) for link in inventory.links}
+    views = {link.id: _view(kept.get(link.id), microseconds(now), interval_us) for link in inventory.links}
     groups = {
         group: protection([views[link.id].state for link in members])
         for group, members in inventory.links_of_group.items()
     }
     regions = below(region, inventory) if region is not None else None
     return [
-        _row(link, views[link.id], kept.get(link.id), groups, to_us(now), interval_us)
+        _row(link, views[link.id], kept.get(link.id), groups, microseconds(now), interval_us)
         for link in inventory.links
         if (wanted is None or views[link.id].state == wanted)
         and (regions is None or _lies_in(link, regions, inventory))
@@ -210,8 +210,8 @@ def sla_rows(
         kept = read_links(connection)
     rows = []
     for link in inventory.links:
-        known_until = _known_until(kept.get(link.id), to_us(passed), interval_us)
-        history = sla.stays(turns.get(link.id, ()), to_us(start), to_us(passed), known_until)
+        known_until = _known_until(kept.get(link.id), microseconds(passed), interval_us)
+        history = sla.stays(turns.get(link.id, ()), microseconds(start), microseconds(passed), known_until)
         figures = sla.compute_sla(history, spans_of(link, inventory, start, passed))
         rows.append(_sla_row(link, figures, running=end > now))
     return rows

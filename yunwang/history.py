@@ -11,7 +11,8 @@ import numpy as np
 from inventory.model import Inventory
 from link_health.columns import Columns, Int
 from link_health.history import rates_of_history
-from link_health.tables import save_transitions, to_us
+from link_health.tables import save_transitions
+from records.instants import microseconds
 from records.schemas import RATES
 from storage.state import writing
 
@@ -30,7 +31,7 @@ def load_links(
 ) -> None:
     """Rates of each link at end ``a`` every five minutes of [start, end), and its turns; days that are there stay."""
     keys = [(link.a.device, link.a.interface) for link in inventory.links]
-    times = np.arange(to_us(start), to_us(end), STEP // timedelta(microseconds=1), dtype=np.int64)
+    times = np.arange(microseconds(start), microseconds(end), STEP // timedelta(microseconds=1), dtype=np.int64)
     interval = STEP // timedelta(microseconds=1)
     days = rates_of_history(_readings(traffic, keys), times, keys, interval_us=interval, links=inventory.links)
     for day in days:

@@ -15,8 +15,8 @@ from province import PROVINCE, START, T
 from link_health.columns import Columns
 from link_health.history import rates_of_history
 from link_health.series import Series
-from link_health.tables import to_us
 from link_health.watch import Watch
+from records.instants import microseconds
 
 US = 1_000_000
 KEYS = [(end.device, end.interface) for one in PROVINCE.links for end in (one.a, one.b) if end]
@@ -38,7 +38,7 @@ def told(faults: list[list[str]], steps: int) -> list[list[Reading]]:
     for number, _ in enumerate(KEYS):
         row = []
         for step in range(steps):
-            now = to_us(START) + (1435 + step) * T * US  # crosses midnight after five steps
+            now = microseconds(START) + (1435 + step) * T * US  # crosses midnight after five steps
             plain = Reading(
                 at=now,
                 elapsed=now * 1000,
@@ -76,7 +76,9 @@ def test_the_rates_are_those_of_reading_by_reading(plan: list[list[str]]) -> Non
     table = told(plan, 12)
     times = np.array([one.at for one in table[0]])
     days = list(rates_of_history(readings_of(table), times, KEYS, interval_us=T * US))
-    found = {(row["device"], row["interface"], to_us(row["at"])): row for day in days for row in day.rates.to_pylist()}
+    found = {
+        (row["device"], row["interface"], microseconds(row["at"])): row for day in days for row in day.rates.to_pylist()
+    }
     series = Series()
     where = series.numbers(KEYS)
     for step in range(12):

@@ -24,9 +24,9 @@ from link_health.states import (
     utilisation,
     view_link,
 )
-from link_health.tables import to_us
 from link_health.watch import says_of
 from records.errors import UserError
+from records.instants import microseconds
 
 T = 60_000_000
 UP, DOWN, DEGRADED, UNKNOWN = LinkState.UP, LinkState.DOWN, LinkState.DEGRADED, LinkState.UNKNOWN
@@ -175,7 +175,7 @@ def window(rule: str | None, **changes: object) -> Maintenance:
 )
 def test_recurrence(rule: str | None, days: list[int]) -> None:
     found = [start for start, _ in occurrences(window(rule), START, START + timedelta(days=30))]
-    assert found == [to_us(START + timedelta(days=day)) for day in days]
+    assert found == [microseconds(START + timedelta(days=day)) for day in days]
 
 
 @pytest.mark.parametrize(
