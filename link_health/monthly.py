@@ -37,10 +37,6 @@ def grid_of(start: datetime, end: datetime, bin_seconds: int) -> Grid:
     length = bin_seconds * 1_000_000
     span = microseconds(end) - microseconds(start)
     return Grid(start_us=microseconds(start), length_us=length, count=max(0, span // length))
-        start_us=microseconds(start),
-        length_us=length,
-        count=max(0, (microseconds(end) - microseconds(start)) // length),
-    )
 
 
 def percentiles(
