@@ -89,6 +89,29 @@ login_failure = sa.Table(
     sa.Column("locked_until", Instant),
 )
 
+approval = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("object", sa.Text, nullable=False),
+    sa.Column("particulars", sa.Text, nullable=False),  # JSON object, shown to the person who decides
+    sa.Column("digest", sa.Text, nullable=False, index=True),  # SM3 of action, object, particulars
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("requested_at", Instant, nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # pending | approved | rejected | withdrawn | used
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", Instant),
+    sa.Column("decision", sa.Text, nullable=False),  # the reason given with it
+    sa.Column("used_at", Instant),
+    sa.CheckConstraint("decided_by <> requested_by", name="two_persons"),
+    sa.CheckConstraint(
+        "state NOT IN ('approved', 'rejected', 'used') OR decided_by IS NOT NULL", name="decided_by_somebody"
+    ),
+)
+
 audit_log = sa.Table(
     "audit_log",
     metadata,
