@@ -35,6 +35,7 @@ class CollectPlan:
         shard: (i, n); a shard of several polls its devices only. Give listeners and jobs to one of them.
         listens: Syslog listeners, by address or by socket.
         clouds: What a usage job writes about its clouds; shown in the status.
+        certificates: The same of the job that looks at certificates.
     """
 
     run_folder: Path
@@ -42,6 +43,7 @@ class CollectPlan:
     shard: tuple[int, int] = (0, 1)
     listens: Sequence[Listen] = ()
     clouds: MutableMapping[str, object] = field(default_factory=dict)
+    certificates: MutableMapping[str, object] = field(default_factory=dict)
 
 
 async def run(
@@ -66,7 +68,9 @@ async def run(
     ending = stop or _stop_on_signals()
     _raise_file_limit()
     outbox = Outbox(sink)
-    status = CollectorStatus(shard=plan.shard, clouds=plan.clouds, blocked=lambda: outbox.blocked)
+    status = CollectorStatus(
+        shard=plan.shard, clouds=plan.clouds, certificates=plan.certificates, blocked=lambda: outbox.blocked
+    )
     receiver = SyslogReceiver(outbox, status)
     file = status_file(plan.run_folder, plan.shard)
     snmp = SnmpPlan(timing=plan.timing, shard=plan.shard)

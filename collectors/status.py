@@ -66,6 +66,7 @@ class CollectorStatus:
         received: Things that the spool has, by stream: messages of listeners, readings of ``snmp``.
         dropped: Things that were thrown away, by reason.
         clouds: How each cloud's usage job goes, written by the job itself.
+        certificates: What was last seen of each certificate, written by the job that looks.
         cut: Messages whose connection ended before they did; kept, and counted here too.
     """
 
@@ -85,6 +86,7 @@ class CollectorStatus:
     listeners: dict[str, ListenerStatus] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     clouds: MutableMapping[str, object] = field(default_factory=dict)
+    certificates: MutableMapping[str, object] = field(default_factory=dict)
     blocked: Callable[[], str] = field(default=str)
 
     def polled(self, poll: Poll, lag_seconds: float) -> None:
@@ -143,6 +145,7 @@ class CollectorStatus:
             },
             "jobs": dict(self.jobs),
             "clouds": dict(self.clouds),
+            "certificates": dict(self.certificates),
         }
 
 

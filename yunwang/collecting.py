@@ -1,4 +1,4 @@
-"""The collect process put together: pollers, listeners and cloud usage, all into one partition of the spool."""
+"""The collect process put together: pollers, listeners, cloud usage, certificates, into one partition of the spool."""
 
 from __future__ import annotations
 
@@ -66,9 +66,23 @@ def _listens(site: Site) -> Sequence[Listen]:
 
 
 def _jobs(site: Site, plan: CollectPlan) -> Mapping[str, Job]:
-    if not any(cloud.kind == "openstack" for cloud in site.inventory.clouds):
-        return {}
-    return {"clouds": partial(_follow_clouds, site, plan)}
+    jobs: dict[str, Job] = {"certificates": partial(_watch_certificates, site, plan)}
+    if any(cloud.kind == "openstack" for cloud in site.inventory.clouds):
+        jobs["clouds"] = partial(_follow_clouds, site, plan)
+    return jobs
+
+
+async def _watch_certificates(site: Site, plan: CollectPlan, put: Put) -> None:
+    from collectors.certificates import Watch, watch_forever  # noqa: PLC0415 - asyncio on first use
+    from yunwang.certificates import look, marks  # noqa: PLC0415 - crypto on first use
+
+    watch = Watch(
+        look=partial(look, site),
+        marks=partial(marks, site),
+        memory=site.place.run / "certificates.json",
+        status=plan.certificates,
+    )
+    await watch_forever(watch, put, now=now)
 
 
 async def _follow_clouds(site: Site, plan: CollectPlan, put: Put) -> None:
