@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,11 +19,12 @@ import sqlalchemy as sa
 from access import audit
 from access.roles import Role
 from access.scope import EVERYWHERE
-from access.tables import approval, user_account
+from access.tables import approval, user_account, user_role
 from access.users import User, find_user
 from crypto.canonical import canonical_json
 from crypto.sm3 import sm3_hex
 from records.errors import RefusedError, UserError
+from records.instants import format_instant
 from storage.state import writing
 
 LIFETIME = timedelta(days=3)
@@ -112,6 +113,19 @@ class Approval:
         return {"id": self.id, "requested_by": self.requested_by, "approved_by": self.decided_by or ""}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """What an action may go on with: an approval, or None where one person suffices."""
+
+    ask: Ask
+    approval: Approval | None
+
+    @property
+    def proofs(self) -> list[dict[str, str]]:
+        """The ``approvals`` of an artefact."""
+        return [self.approval.as_proof()] if self.approval else []
+
+
 class ApprovalNeededError(RefusedError):
     """Another person must decide first; ``approval`` is the request that waits."""
 
@@ -125,44 +139,62 @@ class ApprovalNeededError(RefusedError):
             object=waiting.object,
         )
         self.approval = waiting
+        self.result = {
+            "approval": waiting.id,
+            "state": waiting.state.value,
+            "action": waiting.action.value,
+            "object": waiting.object,
+            "expires_at": format_instant(waiting.expires_at),
+        }
 
 
-def agreed(engine: sa.Engine, ask: Ask, at: datetime) -> tuple[Approval, ...]:
-    """The approval that the action may use; empty while the data folder has one user.
+def agreed(engine: sa.Engine, ask: Ask, at: datetime) -> Agreement:
+    """What the action may go on with.
 
     Raises:
         ApprovalNeededError: There is none: a request now waits, the same one however often it is asked for.
     """
     with writing(engine) as connection:
-        if _alone(connection):
-            return ()
+        if _one_suffices(connection, ask):
+            return Agreement(ask=ask, approval=None)
         known = [one for one in _same(connection, ask, at) if one.state in {State.PENDING, State.APPROVED}]
         ready = [one for one in known if one.state is State.APPROVED]
         waiting = None if ready else (known[0] if known else _request(connection, ask, at))
     if waiting is not None:
         raise ApprovalNeededError(waiting)
-    return (ready[0],)
+    return Agreement(ask=ask, approval=ready[0])
 
 
-def use(connection: sa.Connection, approvals: Sequence[Approval], at: datetime) -> None:
+def use(connection: sa.Connection, agreement: Agreement, at: datetime) -> None:
     """Note in the action's own transaction that its approval is used up.
 
     Raises:
         RefusedError: It was used meanwhile, its time is over, or a second user has come.
     """
-    if not approvals and not _alone(connection):
-        raise RefusedError("there are several users now", "ask again: a second person must agree", where="approval")
-    for one in approvals:
-        good = (approval.c.id == one.id) & (approval.c.state == State.APPROVED) & (approval.c.expires_at > at)
-        done = connection.execute(sa.update(approval).where(good).values(state=State.USED.value, used_at=at))
-        if done.rowcount != 1:
-            raise RefusedError(
-                "approval {id} is used up or over", "ask again: a second person must agree", where=one.id, id=one.id
-            )
+    one = agreement.approval
+    if one is None:
+        if not _one_suffices(connection, agreement.ask):
+            raise RefusedError("there are several users now", "ask again: a second person must agree", where="approval")
+        return
+    good = (approval.c.id == one.id) & (approval.c.state == State.APPROVED) & (approval.c.expires_at > at)
+    done = connection.execute(sa.update(approval).where(good).values(state=State.USED.value, used_at=at))
+    if done.rowcount != 1:
+        raise RefusedError(
+            "approval {id} is used up or over", "ask again: a second person must agree", where=one.id, id=one.id
+        )
 
 
-def _alone(connection: sa.Connection) -> bool:
-    return len(connection.execute(sa.select(user_account.c.name).limit(2)).all()) <= 1
+def _one_suffices(connection: sa.Connection, ask: Ask) -> bool:
+    """One user is alone; and roles are given by one person as long as nobody else could agree to them."""
+    if len(connection.execute(sa.select(user_account.c.name).limit(2)).all()) <= 1:
+        return True
+    return ask.action is Action.USER_GRANT and not _another_decider(connection, ask)
+
+
+def _another_decider(connection: sa.Connection, ask: Ask) -> bool:
+    able = user_role.c.everywhere & user_role.c.role.in_([role.value for role in DECIDERS[ask.action]])
+    others = sa.select(user_role.c.user).where(able, user_role.c.user != ask.actor)
+    return connection.execute(others.limit(1)).first() is not None
 
 
 def _same(connection: sa.Connection, ask: Ask, at: datetime) -> list[Approval]:
@@ -221,7 +253,7 @@ def may_decide(user: User | None, one: Approval) -> bool:
     return (
         user is not None
         and user.name != one.requested_by
-        and not (user.locked or user.must_change)
+        and not user.locked
         and any(user.roles.get(role) == EVERYWHERE for role in DECIDERS[one.action])
     )
 

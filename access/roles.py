@@ -28,30 +28,53 @@ class Capability(StrEnum):
     ALERTS_READ = "alerts.read"
     INCIDENTS_READ = "incidents.read"
     RULES_READ = "rules.read"
+    KEYS_READ = "keys.read"
     COLLECTORS_READ = "collectors.read"
     AUDIT_LOG_READ = "audit_log.read"
+    CATALOGUE_WRITE = "catalogue.write"
+    BILLS_WRITE = "bills.write"
+    APPROVALS_READ = "approvals.read"
+    APPROVALS_DECIDE = "approvals.decide"
     USERS_READ = "users.read"
     USERS_WRITE = "users.write"
     ROLES_GRANT = "roles.grant"
 
 
 C = Capability
+_APPROVAL = frozenset({C.APPROVALS_READ, C.APPROVALS_DECIDE})
 _OPERATION = frozenset({C.LINKS_READ, C.USAGE_READ, C.BILLS_READ, C.ALERTS_READ, C.INCIDENTS_READ})
 
 CAPABILITIES: Mapping[Role, frozenset[Capability]] = {
-    Role.SYSADMIN: frozenset({C.USERS_READ, C.USERS_WRITE, C.COLLECTORS_READ}),
-    Role.SECADMIN: frozenset({C.USERS_READ, C.ROLES_GRANT, C.ALERTS_READ, C.INCIDENTS_READ, C.RULES_READ}),
-    Role.AUDITADMIN: frozenset({C.AUDIT_LOG_READ, C.USERS_READ}),
+    Role.SYSADMIN: _APPROVAL | {C.USERS_READ, C.USERS_WRITE, C.COLLECTORS_READ},
+    Role.SECADMIN: _APPROVAL
+    | {
+        C.USERS_READ,
+        C.ROLES_GRANT,
+        C.ALERTS_READ,
+        C.INCIDENTS_READ,
+        C.RULES_READ,
+        C.KEYS_READ,
+    },
+    Role.AUDITADMIN: frozenset({C.AUDIT_LOG_READ, C.USERS_READ, C.APPROVALS_READ}),
     Role.NETADMIN: frozenset({C.LINKS_READ, C.COLLECTORS_READ, C.ALERTS_READ, C.INCIDENTS_READ}),
-    Role.BILLING: frozenset({C.USAGE_READ, C.BILLS_READ}),
+    Role.BILLING: _APPROVAL | {C.USAGE_READ, C.BILLS_READ, C.BILLS_WRITE, C.CATALOGUE_WRITE},
     Role.ANALYST: frozenset({C.ALERTS_READ, C.INCIDENTS_READ, C.RULES_READ, C.LINKS_READ}),
-    Role.AUDITOR: _OPERATION | {C.RULES_READ, C.COLLECTORS_READ, C.AUDIT_LOG_READ, C.USERS_READ},
+    Role.AUDITOR: _OPERATION
+    | {C.RULES_READ, C.KEYS_READ, C.COLLECTORS_READ, C.AUDIT_LOG_READ, C.USERS_READ, C.APPROVALS_READ},
     Role.BUREAU: _OPERATION,
 }
 ADMINISTRATORS = frozenset({Role.SYSADMIN, Role.SECADMIN, Role.AUDITADMIN})
-PROVINCE_WIDE = frozenset(
-    {C.COLLECTORS_READ, C.AUDIT_LOG_READ, C.USERS_READ, C.USERS_WRITE, C.ROLES_GRANT, C.RULES_READ}
-)
+PROVINCE_WIDE = _APPROVAL | {
+    C.COLLECTORS_READ,
+    C.AUDIT_LOG_READ,
+    C.USERS_READ,
+    C.USERS_WRITE,
+    C.ROLES_GRANT,
+    C.RULES_READ,
+    C.KEYS_READ,
+    C.CATALOGUE_WRITE,
+    C.BILLS_WRITE,
+}
 """Capabilities over things that belong to no organisation: only a role held everywhere gives them."""
 
 

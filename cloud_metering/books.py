@@ -24,7 +24,7 @@ from cloud_metering.draft import (
     rounding_lines,
 )
 from cloud_metering.ledger import ledger_head, watermarks
-from cloud_metering.model import Catalogue
+from cloud_metering.model import Catalogue, Proofs
 from crypto.sm3 import sm3_hex
 from records.errors import RefusedError, UserError
 
@@ -47,19 +47,29 @@ class Closed:
     bound: Bound
     head: bytes
     waiver: str | None
+    approvals: Proofs
     at: datetime
 
 
-def load_catalogue(connection: sa.Connection, catalogue: Catalogue, at: datetime, actor: str) -> tuple[int, bool]:
+def load_catalogue(
+    connection: sa.Connection, catalogue: Catalogue, at: datetime, actor: str, approvals: Proofs = ()
+) -> tuple[int, bool]:
     """Put a catalogue in force; returns its number and whether it is new. The one in force again changes nothing."""
     body = canonical(catalogue)
-    mark = sm3_hex(body.encode())
     newest = _newest(connection)
-    if newest is not None and newest.sm3 == mark:
+    if newest is not None and newest.body == body:
         return newest.version, False
     version = 1 if newest is None else newest.version + 1
-    values = {"version": version, "recorded_at": at, "actor": actor, "sm3": mark, "body": body, "approvals": "[]"}
-    connection.execute(tables.catalogue.insert().values(values))
+    connection.execute(
+        tables.catalogue.insert().values(
+            version=version,
+            recorded_at=at,
+            actor=actor,
+            sm3=sm3_hex(body.encode()),
+            body=body,
+            approvals=json.dumps(list(approvals)),
+        )
+    )
     return version, True
 
 
@@ -84,7 +94,7 @@ def newest_catalogue(connection: sa.Connection) -> Chosen | None:
 
 def _newest(connection: sa.Connection) -> Any | None:
     kept = tables.catalogue.c
-    query = sa.select(kept.version, kept.sm3, kept.body).order_by(kept.version.desc()).limit(1)
+    query = sa.select(kept.version, kept.body).order_by(kept.version.desc()).limit(1)
     return connection.execute(query).first()
 
 
@@ -100,6 +110,7 @@ def closed_month(connection: sa.Connection, month: str) -> Closed | None:
         bound=Bound(seq=row.ledger_seq, conflict=row.conflict_number),
         head=bytes(row.ledger_head),
         waiver=row.waiver,
+        approvals=json.loads(row.approvals),
         at=row.at,
     )
 
@@ -138,6 +149,7 @@ def close(
     at: datetime,
     actor: str,
     waiver: str | None = None,
+    approvals: Proofs = (),
 ) -> Closed:
     """Close a month; closing it again changes nothing.
 
@@ -152,7 +164,7 @@ def close(
     bill = draft(connection, month, chosen.catalogue, memberships)
     if not bill.complete and not waiver:
         raise _incomplete(bill, missing_sources(bill.usage, watermarks(connection), month))
-    _write_period(connection, month, chosen, memberships, at=at, actor=actor, waiver=waiver)
+    _write_period(connection, month, chosen, memberships, at=at, actor=actor, waiver=waiver, approvals=list(approvals))
     _write_charges(connection, bill)
     found = closed_month(connection, month)
     if found is None:
@@ -179,6 +191,7 @@ def _write_period(
     at: datetime,
     actor: str,
     waiver: str | None,
+    approvals: Proofs,
 ) -> None:
     seq, head = ledger_head(connection)
     conflict = connection.execute(sa.select(sa.func.max(tables.usage_conflict.c.number))).scalar() or 0
@@ -193,7 +206,7 @@ def _write_period(
         "catalogue_version": chosen.version,
         "memberships": memberships_json(memberships),
         "waiver": waiver,
-        "approvals": json.dumps([]),
+        "approvals": json.dumps(approvals),
     }
     connection.execute(tables.period.insert().values(row))
 

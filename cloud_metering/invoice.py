@@ -18,6 +18,7 @@ from cloud_metering.amounts import exact_text
 from cloud_metering.books import Chosen, Closed, bill_of, catalogue_in_force, close, closed_month
 from cloud_metering.catalogue import canonical
 from cloud_metering.draft import Draft, memberships_of, total_fen
+from cloud_metering.model import Proofs
 from cloud_metering.papers import Heading, paper, workbook
 from cloud_metering.rating import hours_of
 from crypto.bundle import manifest_digest, write_bundle
@@ -47,6 +48,7 @@ class Issued:
     path: str
     total_fen: int
     demo: bool
+    approvals: Proofs
     at: datetime
 
 
@@ -57,6 +59,7 @@ class Office:
     Attributes:
         folder: The data folder; bundles go to ``bills/MONTH/`` in it.
         producer: Program and version, for the manifest.
+        approvals: Who agreed to the bills that are issued now.
     """
 
     state: sa.Engine
@@ -65,6 +68,7 @@ class Office:
     inventory: Inventory
     actor: str
     producer: str
+    approvals: Proofs = ()
 
 
 def invoices(connection: sa.Connection, month: str | None = None) -> list[Issued]:
@@ -72,7 +76,7 @@ def invoices(connection: sa.Connection, month: str | None = None) -> list[Issued
     kept = tables.invoice.c
     query = sa.select(*(kept[name] for name in Issued.__slots__)).order_by(kept.seq)
     rows = connection.execute(query if month is None else query.where(kept.month == month))
-    return [Issued(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [Issued(**{**row, "approvals": json.loads(row["approvals"])}) for row in rows.mappings()]
 
 
 def issue(
@@ -92,16 +96,33 @@ def issue(
     closed = _closed(office, month, at, chosen, allow_demo=allow_demo)
     with reading(office.state) as connection:
         bill = bill_of(connection, month, None, {})
-        standing = {one.organisation for one in invoices(connection, month)}
-    wanted = [name for name in organisations(bill) if organisation in {None, name}]
-    missing = [name for name in wanted if name not in standing]
-    if not allow_demo:
-        _refuse_demo(bill, missing)
+    missing = to_issue(office.state, bill, organisation, allow_demo=allow_demo)
     roots = usage_file.roots(bill) if missing else []
     for name in missing:
         _issue_one(office, bill, closed, name, roots, at)
     with reading(office.state) as connection:
-        return [one for one in invoices(connection, month) if one.organisation in wanted]
+        return [one for one in invoices(connection, month) if organisation in {None, one.organisation}]
+
+
+def to_issue(state: sa.Engine, bill: Draft, organisation: str | None, *, allow_demo: bool) -> list[str]:
+    """Organisations of a draft whose bills do not stand yet; all rules of ``issue`` hold.
+
+    Raises:
+        RefusedError: As ``issue``.
+    """
+    if bill.state == "open" and not allow_demo:
+        raise _open(bill.month)
+    with reading(state) as connection:
+        standing = {one.organisation for one in invoices(connection, bill.month)}
+    missing = [name for name in organisations(bill) if organisation in {None, name} and name not in standing]
+    if not allow_demo:
+        _refuse_demo(bill, missing)
+    return missing
+
+
+def _open(month: str) -> RefusedError:
+    advice = "run `yw bill close --month {month}` first"
+    return RefusedError("month {month} is open", advice, where=month, month=month)
 
 
 def _closed(office: Office, month: str, at: datetime, chosen: Chosen | None, *, allow_demo: bool) -> Closed:
@@ -111,8 +132,7 @@ def _closed(office: Office, month: str, at: datetime, chosen: Chosen | None, *, 
         if found is not None:
             return found
         if not allow_demo:
-            advice = "run `yw bill close --month {month}` first"
-            raise RefusedError("month {month} is open", advice, where=month, month=month)
+            raise _open(month)
         chosen = chosen or catalogue_in_force(connection)
     with writing(office.state) as connection:
         return close(
@@ -123,6 +143,7 @@ def _closed(office: Office, month: str, at: datetime, chosen: Chosen | None, *, 
             at=at,
             actor=office.actor,
             waiver="issued directly with --allow-demo",
+            approvals=office.approvals,
         )
 
 
@@ -160,7 +181,7 @@ def _issue_one(office: Office, bill: Draft, closed: Closed, organisation: str, r
         path = Path("bills") / bill.month / f"{heading.number}-{_UNSAFE.sub('_', organisation)}"
         if (office.folder / path).exists():
             shutil.rmtree(office.folder / path)
-        files = bundle_files(bill, closed, heading, roots)
+        files = bundle_files(bill, closed, heading, roots, office.approvals)
         options = {"created": at, "producer": office.producer, "previous": previous}
         out = write_bundle(office.folder / path, KIND, files, office.identity, **options)  # type: ignore[arg-type]  # three options of their own types
         row = {
@@ -173,7 +194,7 @@ def _issue_one(office: Office, bill: Draft, closed: Closed, organisation: str, r
             "previous": previous,
             "total_fen": total_fen(_charges(bill, organisation), bill.catalogue.policy),
             "demo": heading.demo,
-            "approvals": json.dumps([]),
+            "approvals": json.dumps(list(office.approvals)),
             "at": at,
             "actor": office.actor,
         }
@@ -200,7 +221,9 @@ def _heading(office: Office, bill: Draft, closed: Closed, organisation: str, num
     )
 
 
-def bundle_files(bill: Draft, closed: Closed, heading: Heading, roots: list[str]) -> Mapping[str, bytes]:
+def bundle_files(
+    bill: Draft, closed: Closed, heading: Heading, roots: list[str], approvals: Proofs
+) -> Mapping[str, bytes]:
     """Everything that a bill's bundle holds."""
     shown = bill.for_organisation(heading.organisation) | {
         "state": "issued",
@@ -209,7 +232,7 @@ def bundle_files(bill: Draft, closed: Closed, heading: Heading, roots: list[str]
         "organisation_name": heading.organisation_name,
         "demo": heading.demo,
         "issued_at": format_instant(heading.issued_at),
-        "approvals": [],
+        "approvals": [dict(one) for one in approvals],
     }
     on_bill = {one.tenant for one in _charges(bill, heading.organisation)}
     rows = [(one, mark) for one, mark in zip(bill.aggregated.segments, roots, strict=True) if one.tenant in on_bill]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from cloud_metering.amounts import quantity_text
 from records.instants import format_instant
+
+Proofs = Sequence[Mapping[str, str]]
+"""Who asked for a thing and who agreed (CONTRACT §10), as artefacts show it; empty while one person suffices."""
 
 Model = Literal["flat", "graduated", "volume", "package", "subscription"]
 What = Literal["no_sku", "no_price", "no_organisation", "unit", "overlap", "conflict"]

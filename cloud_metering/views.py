@@ -146,7 +146,7 @@ def issued_json(one: Issued) -> dict[str, Any]:
         "demo": one.demo,
         "path": one.path,
         "issued_at": format_instant(one.at),
-        "approvals": [],
+        "approvals": list(one.approvals),
     }
 
 

@@ -73,6 +73,8 @@ class UserError(Exception):
     """Something the reader can put right; carries one or more problems. Exit 3: configuration or input."""
 
     exit_code: ClassVar[int] = 3
+    result: Mapping[str, object] | None = None
+    """What a program wants to know beside the text, such as the id of a request; None if there is nothing."""
 
     def __init__(self, what: str, next_step: str, *, where: str = "", **values: object) -> None:
         self.problems: tuple[Problem, ...] = (Problem(what, next_step, where, values),)

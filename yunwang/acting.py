@@ -13,6 +13,8 @@ from records.instants import now
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from access.roles import Capability
+
 
 def login_file() -> Path:
     """Where ``yw login`` keeps its token: the user's own configuration folder."""
@@ -49,6 +51,33 @@ def actor(state: sa.Engine) -> str:
         if os.environ.get("YW_TOKEN"):
             raise RefusedError("YW_TOKEN is no valid token here", "make one with `yw token new`", where="YW_TOKEN")
     return f"local:{getpass.getuser()}"
+
+
+def check_permitted(connection: sa.Connection, actor: str, capability: Capability) -> None:
+    """Whoever works on the machine itself may; a user of the console needs the role.
+
+    The very first 安全管理员 is granted by a system administrator, for there is nobody else yet.
+
+    Raises:
+        RefusedError: The acting user's roles do not permit it.
+    """
+    from access.roles import Capability, Role  # noqa: PLC0415 - the state database on first use
+    from access.users import find_user, list_users  # noqa: PLC0415
+
+    user = find_user(connection, actor)
+    if user is None or user.scope(capability) is not None:
+        return
+    first = capability is Capability.ROLES_GRANT and not any(
+        Role.SECADMIN in one.roles for one in list_users(connection)
+    )
+    if not (first and Role.SYSADMIN in user.roles):
+        raise RefusedError(
+            "user '{user}' may not do this: '{capability}' is missing",
+            "log in as somebody whose role has it, see `yw user ls`",
+            where=f"user:{actor}",
+            user=actor,
+            capability=capability.value,
+        )
 
 
 def first_password(state: sa.Engine, *, demo: bool) -> str | None:

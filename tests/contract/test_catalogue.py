@@ -270,7 +270,7 @@ def test_load_and_diff(metered: Platform, folder: Path) -> None:
     changes = metered.json("catalogue", "diff", str(second))
 
     assert loaded["new"] is True
-    assert again == {"version": loaded["version"], "new": False, "changes": []}
+    assert again == {"version": loaded["version"], "new": False, "changes": [], "approvals": []}
     assert changes == metered.json("catalogue", "diff", str(first), str(second))
     assert [set(one) for one in changes] == [{"what", "key", "before", "after"}]
     assert "50" in json.dumps(changes[0]["after"])

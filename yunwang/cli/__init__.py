@@ -17,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
         return tree.run(rest)
     except UserError as error:
         output.show_error(error)
+        if error.result is not None:
+            output.emit(error.result)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from records.errors import UserError
-from records.instants import format_instant, now
-from yunwang import __version__
+from records.instants import format_instant
+from yunwang import billing
+from yunwang.billing import Closing, Issuing, draft_of
+from yunwang.cli.approve import Reason
 from yunwang.cli.meter import month_span
 from yunwang.cli.output import emit
 from yunwang.wiring import Site, open_site
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-    from cloud_metering.books import Chosen, Closed
-    from cloud_metering.draft import Draft
-    from cloud_metering.invoice import Issued, Office
+    from cloud_metering.books import Chosen
+    from cloud_metering.invoice import Issued
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -43,7 +41,7 @@ def draft(month: Month, org: Org = None, catalogue: CatalogueFile = None) -> Non
     month_span(month)
     site = open_site()
     _known_organisation(site, org)
-    bill = _draft(site, month, catalogue).for_organisation(org)
+    bill = draft_of(site, month, _chosen(catalogue)).for_organisation(org)
     emit(bill, columns=LINE, rows=lambda found: found["lines"])
     if bill["findings"]:
         raise typer.Exit(1)
@@ -53,16 +51,6 @@ def _known_organisation(site: Site, org: str | None) -> None:
     if org is not None and org not in site.inventory.organisation:
         advice = "run `yw inventory export` for the known ones"
         raise UserError("there is no organisation '{org}'", advice, where="--org", org=org)
-
-
-def _draft(site: Site, month: str, catalogue: Path | None) -> Draft:
-    from cloud_metering.books import bill_of  # noqa: PLC0415 - DuckDB on first use
-    from cloud_metering.draft import memberships_of  # noqa: PLC0415
-    from storage.state import reading  # noqa: PLC0415
-
-    chosen = _chosen(catalogue)
-    with reading(site.state) as connection:
-        return bill_of(connection, month, chosen, memberships_of(site.inventory))
 
 
 def _chosen(catalogue: Path | None) -> Chosen | None:
@@ -78,12 +66,14 @@ def close(
     month: Month,
     waive: Annotated[str | None, typer.Option("--waive", help="why missing usage is accepted")] = None,
     catalogue: CatalogueFile = None,
+    reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Close a month: its lines never change again. Closing it twice changes nothing."""
+    """Close a month, which takes two persons: its lines never change again. Closing it twice changes nothing."""
     month_span(month)
     site = open_site()
-    found = _in_transaction(site, dry_run, lambda connection: _close(connection, site, month, waive, catalogue))
+    wanted = Closing(month=month, waiver=waive, chosen=_chosen(catalogue), reason=reason)
+    found = billing.would_close(site, wanted) if dry_run else billing.close(site, wanted)
     result: dict[str, Any] = {
         "month": month,
         "state": "closed",
@@ -91,40 +81,10 @@ def close(
         "catalogue_version": found.chosen.version,
         "ledger": {"seq": found.bound.seq, "head": found.head.hex()},
         "waiver": found.waiver,
-        "approvals": [],
+        "approvals": list(found.approvals),
         "applied": not dry_run,
     }
     emit(result)
-
-
-def _in_transaction(site: Site, dry_run: bool, work: Callable[[sa.Connection], Closed]) -> Closed:
-    """Do it and keep it, or do it and take it back."""
-    from storage.state import writing  # noqa: PLC0415 - the state database on first use
-
-    with writing(site.state) as connection:
-        nested = connection.begin_nested()
-        found = work(connection)
-        nested.rollback() if dry_run else nested.commit()
-        return found
-
-
-def _close(connection: sa.Connection, site: Site, month: str, waive: str | None, catalogue: Path | None) -> Closed:
-    from access.audit import record  # noqa: PLC0415 - DuckDB on first use
-    from cloud_metering.books import close as close_month  # noqa: PLC0415
-    from cloud_metering.draft import memberships_of  # noqa: PLC0415
-
-    at, actor = now(), site.actor
-    found = close_month(
-        connection,
-        month,
-        chosen=_chosen(catalogue),
-        memberships=memberships_of(site.inventory),
-        at=at,
-        actor=actor,
-        waiver=waive,
-    )
-    record(connection, actor, "bill.close", month, "success", {"waiver": waive}, at)
-    return found
 
 
 @app.command()
@@ -133,52 +93,21 @@ def issue(
     org: Org = None,
     catalogue: CatalogueFile = None,
     allow_demo: Annotated[bool, typer.Option("--allow-demo", help="issue demo prices, marked as a demo")] = False,
+    reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Write one signed bundle for each organisation and print the paths; a second time prints the same."""
+    """Write one signed bundle for each organisation, which takes two persons, and print the paths.
+
+    A second time prints the same.
+    """
     month_span(month)
     site = open_site()
     _known_organisation(site, org)
+    wanted = Issuing(month=month, organisation=org, chosen=_chosen(catalogue), allow_demo=allow_demo, reason=reason)
     if dry_run:
-        _show_issue(site, month, _would_issue(site, month, org, catalogue))
-        return
-    from cloud_metering.invoice import issue as issue_month  # noqa: PLC0415 - typst on first use
-
-    at = now()
-    found = issue_month(_office(site), month, at, organisation=org, chosen=_chosen(catalogue), allow_demo=allow_demo)
-    _record_issue(site, month, found, at)
-    _show_issue(site, month, [_issued(site, one) for one in found])
-
-
-def _would_issue(site: Site, month: str, org: str | None, catalogue: Path | None) -> list[dict[str, Any]]:
-    """The totals that would be issued, without paths."""
-    from cloud_metering.views import by_organisation  # noqa: PLC0415 - DuckDB on first use
-
-    totals = by_organisation(_draft(site, month, catalogue).for_organisation(org))
-    return [{"organisation": one["organisation"], "total": one["amount"], "path": None} for one in totals]
-
-
-def _office(site: Site) -> Office:
-    from cloud_metering.invoice import Office  # noqa: PLC0415 - typst on first use
-
-    return Office(
-        state=site.state,
-        folder=site.place.root,
-        identity=site.identity,
-        inventory=site.inventory,
-        actor=site.actor,
-        producer=f"yunwang {__version__}",
-    )
-
-
-def _record_issue(site: Site, month: str, found: list[Issued], at: Any) -> None:
-    from access.audit import record  # noqa: PLC0415 - the state database on first use
-    from storage.state import writing  # noqa: PLC0415
-
-    fresh = [one.number for one in found if one.at == at]
-    if fresh:
-        with writing(site.state) as connection:
-            record(connection, site.actor, "bill.issue", month, "success", {"numbers": fresh}, at)
+        _show_issue(site, month, billing.would_issue(site, wanted))
+    else:
+        _show_issue(site, month, [_issued(site, one) for one in billing.issue(site, wanted)])
 
 
 def _issued(site: Site, one: Issued) -> dict[str, Any]:
@@ -189,7 +118,9 @@ def _issued(site: Site, one: Issued) -> dict[str, Any]:
 
 def _show_issue(site: Site, month: str, found: list[dict[str, Any]]) -> None:
     paths = [one["path"] for one in found if one["path"]]
-    result = {"month": month, "paths": paths, "bills": found, "approvals": [], "ca": str(site.place.ca)}
+    agreed = [proof for one in found for proof in one["approvals"]]
+    approvals = list({one["id"]: one for one in agreed}.values())
+    result = {"month": month, "paths": paths, "bills": found, "approvals": approvals, "ca": str(site.place.ca)}
     emit(result, rows=lambda shown: shown["bills"])
 
 
@@ -266,7 +197,7 @@ def _from_bundle(site: Site, month: str, org: str | None, name: str) -> bytes:
 def _lines(site: Site, month: str, org: str | None, form: ExportFormat) -> bytes:
     from documents.table import csv_bytes  # noqa: PLC0415 - xlsxwriter on first use
 
-    bill = _draft(site, month, None).for_organisation(org)
+    bill = draft_of(site, month).for_organisation(org)
     if form is ExportFormat.JSON:
         return json.dumps(bill, ensure_ascii=False).encode()
     columns = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +11,16 @@ from cloud_metering.catalogue import diff, examine, load_file, read_text
 from cloud_metering.model import Catalogue, Policy
 from records.errors import UserError
 from records.instants import now
+from yunwang.agreement import agreed
+from yunwang.cli.approve import Reason
 from yunwang.cli.output import emit, show_error
 from yunwang.language import translate
 from yunwang.wiring import Site, open_site
+
+if TYPE_CHECKING:
+    from access.approvals import Agreement
+
+SHOWN = 20  # differences that the second person sees in the request; the file has them all
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -63,14 +70,16 @@ def _loaded() -> Catalogue:
 
 @app.command("load")
 def load(
-    file: File, dry_run: Annotated[bool, typer.Option("--dry-run", help="show the difference only")] = False
+    file: File,
+    reason: Reason = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the difference only")] = False,
 ) -> None:
-    """Put a catalogue in force; months that are closed keep theirs."""
+    """Put a catalogue in force, which takes two persons; months that are closed keep theirs."""
     wanted = load_file(file)
     site = open_site()
-    before = _before(site)
-    version, new = (None, None) if dry_run else _load(site, wanted)
-    emit({"version": version, "new": new, "changes": diff(before, wanted)}, rows=lambda found: found["changes"])
+    changes = diff(_before(site), wanted)
+    result: dict[str, Any] = {"version": None, "new": None, "changes": changes, "approvals": []}
+    emit(result if dry_run else result | _load(site, wanted, changes, reason), rows=lambda found: found["changes"])
 
 
 def _before(site: Site) -> Catalogue:
@@ -83,13 +92,30 @@ def _before(site: Site) -> Catalogue:
     return found.catalogue if found else Catalogue(policy=Policy(), prices=())
 
 
-def _load(site: Site, wanted: Catalogue) -> tuple[int, bool]:
-    from access.audit import record  # noqa: PLC0415 - the state database on first use
+def _load(site: Site, wanted: Catalogue, changes: list[dict[str, Any]], reason: str) -> dict[str, Any]:
+    """Load it; the catalogue in force once more asks nobody and changes nothing."""
+    from access import approvals  # noqa: PLC0415 - the state database on first use
+    from access.audit import record  # noqa: PLC0415
     from cloud_metering.books import load_catalogue  # noqa: PLC0415
     from storage.state import writing  # noqa: PLC0415
 
     actor, at = site.actor, now()
+    used = _agreed(site, wanted, changes, reason) if changes else None
+    proofs = used.proofs if used else []
     with writing(site.state) as connection:
-        version, new = load_catalogue(connection, wanted, at, actor)
-        record(connection, actor, "catalogue.load", str(version), "success", {"new": new}, at)
-    return version, new
+        version, new = load_catalogue(connection, wanted, at, actor, proofs)
+        if used:
+            approvals.use(connection, used, at)
+        record(connection, actor, "catalogue.load", str(version), "success", {"new": new, "approvals": proofs}, at)
+    return {"version": version, "new": new, "approvals": proofs}
+
+
+def _agreed(site: Site, wanted: Catalogue, changes: list[dict[str, Any]], reason: str) -> Agreement:
+    from access.approvals import Action  # noqa: PLC0415 - the state database on first use
+    from access.roles import Capability  # noqa: PLC0415
+    from cloud_metering.catalogue import canonical  # noqa: PLC0415
+    from crypto.sm3 import sm3_hex  # noqa: PLC0415
+
+    mark = sm3_hex(canonical(wanted).encode())
+    shown = {"sm3": mark, "prices": len(wanted.prices), "changes": len(changes), "first": changes[:SHOWN]}
+    return agreed(site, Capability.CATALOGUE_WRITE, Action.CATALOGUE_LOAD, mark[:12], shown, reason)

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {  # name -> (module, help); the module h
     "work": ("work", "the worker alone"),
     "serve": ("serve", "the console alone"),
     "verify": ("verify", "verify any signed artefact, offline"),
+    "approve": ("approve", "agree to what another person asked for"),
     "login": ("login", "act as a user of the console"),
     "version": ("version", "print the version"),
 }

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from access.roles import Capability, Role
-from records.errors import RefusedError, UsageError, UserError
+from records.errors import UsageError, UserError
 from records.instants import now
+from yunwang.acting import check_permitted
+from yunwang.agreement import agreed
+from yunwang.cli.approve import Reason
 from yunwang.cli.output import emit
 from yunwang.language import translate
 from yunwang.wiring import Site, open_site
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from access.approvals import Agreement
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -38,33 +43,10 @@ def changing(site: Site, capability: Capability, *, dry_run: bool) -> Iterator[t
 
     actor = site.actor
     with writing(site.state) as connection:
-        _check_permitted(connection, actor, capability)
+        check_permitted(connection, actor, capability)
         yield connection, actor
         if dry_run:
             connection.rollback()
-
-
-def _check_permitted(connection: sa.Connection, actor: str, capability: Capability) -> None:
-    """Whoever works on the machine itself may; a user of the console needs the role.
-
-    The very first 安全管理员 is granted by a system administrator, for there is nobody else yet.
-    """
-    from access.users import find_user, list_users  # noqa: PLC0415 - the state database on first use
-
-    user = find_user(connection, actor)
-    if user is None or user.scope(capability) is not None:
-        return
-    first = capability is Capability.ROLES_GRANT and not any(
-        Role.SECADMIN in one.roles for one in list_users(connection)
-    )
-    if not (first and Role.SYSADMIN in user.roles):
-        raise RefusedError(
-            "user '{user}' may not do this: '{capability}' is missing",
-            "log in as somebody whose role has it, see `yw user ls`",
-            where="yw user",
-            user=actor,
-            capability=capability.value,
-        )
 
 
 def read_password() -> str:
@@ -86,21 +68,49 @@ def add(
     ] = None,
     org: Organisations = None,
     one_time: Annotated[bool, typer.Option("--one-time", help="make a one-time password and print it")] = False,
+    reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Open an account; the password comes from a prompt or stdin and must be changed at the first login."""
+    """Open an account; the password comes from a prompt or stdin and must be changed at the first login.
+
+    A role given with it takes two persons, as with `yw user grant`.
+    """
     from access import passwords, users  # noqa: PLC0415 - argon2 on first use
 
     site = open_site()
+    organisations, roles = _known(site, org), role or []
     password = passwords.one_time_password() if one_time else read_password()
-    with changing(site, Capability.USERS_WRITE, dry_run=dry_run) as (connection, actor):
-        users.add_user(connection, actor, name, password, now(), display_name=display_name)
-        if role:
-            _check_permitted(connection, actor, Capability.ROLES_GRANT)
-        for one in role or ():
-            users.grant(connection, actor, name, one, now(), organisations=_known(site, org))
-        shown = as_json(users.find_user(connection, name))
+
+    def make(used: Agreement | None, *, dry: bool) -> dict[str, Any]:
+        with changing(site, Capability.USERS_WRITE, dry_run=dry) as (connection, actor):
+            _use(connection, used)
+            users.add_user(connection, actor, name, password, now(), display_name=display_name)
+            if roles:
+                check_permitted(connection, actor, Capability.ROLES_GRANT)
+            for one in roles:
+                users.grant(connection, actor, name, one, now(), organisations=organisations)
+            return as_json(users.find_user(connection, name))
+
+    shown = make(None, dry=True)  # all of it is checked before another person is asked
+    if not dry_run:
+        shown = make(_agreed(site, name, roles, organisations, reason) if roles else None, dry=False)
     emit(shown | ({"password": password} if one_time and not dry_run else {}))
+
+
+def _agreed(site: Site, name: str, roles: Sequence[Role], organisations: list[str] | None, reason: str) -> Agreement:
+    """Who agreed that this person gets these roles."""
+    from access.approvals import Action  # noqa: PLC0415 - the state database on first use
+
+    shown = {"user": name, "roles": [one.value for one in roles], "organisations": organisations}
+    return agreed(site, Capability.ROLES_GRANT, Action.USER_GRANT, name, shown, reason)
+
+
+def _use(connection: sa.Connection, used: Agreement | None) -> None:
+    """Note the use; None where nobody need agree."""
+    from access import approvals  # noqa: PLC0415 - the state database on first use
+
+    if used is not None:
+        approvals.use(connection, used, now())
 
 
 def _known(site: Site, organisations: list[str] | None) -> list[str] | None:
@@ -166,19 +176,29 @@ def grant(
     role: Role,
     org: Organisations = None,
     revoke: Annotated[bool, typer.Option("--revoke", help="take the role back")] = False,
+    reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Give a role for some organisations, or for all without --org; --revoke takes it back."""
+    """Give a role for some organisations, or for all without --org, which takes two persons; --revoke takes it back."""
     from access import users  # noqa: PLC0415 - the state database on first use
 
     site = open_site()
-    with changing(site, Capability.ROLES_GRANT, dry_run=dry_run) as (connection, actor):
-        if revoke:
+    organisations = _known(site, org)
+    if revoke:
+        with changing(site, Capability.ROLES_GRANT, dry_run=dry_run) as (connection, actor):
             users.revoke(connection, actor, name, role, now())
-        else:
-            users.grant(connection, actor, name, role, now(), organisations=_known(site, org))
-        shown = as_json(users.find_user(connection, name))
-    emit(shown)
+            shown = as_json(users.find_user(connection, name))
+        emit(shown)
+        return
+
+    def give(used: Agreement | None) -> dict[str, Any]:
+        with changing(site, Capability.ROLES_GRANT, dry_run=used is None) as (connection, actor):
+            _use(connection, used)
+            users.grant(connection, actor, name, role, now(), organisations=organisations)
+            return as_json(users.find_user(connection, name))
+
+    shown = give(None)  # all of it is checked before another person is asked
+    emit(shown if dry_run else give(_agreed(site, name, [role], organisations, reason)))
 
 
 @app.command("passwd")
