@@ -29,7 +29,7 @@ from console.app import create_app
 from console.cursors import Place
 from console.deps import ConsoleDeps
 from console.lists.system import AUDIT_LOG, audit_source
-from console.ports import Views
+from console.ports import KeyViews, Views
 from console.table import parse_query
 from inventory.model import Inventory
 from records.instants import format_instant
@@ -70,6 +70,7 @@ def client_of(engine: sa.Engine) -> TestClient:
         engine=engine,
         inventory=Inventory,
         views=Views(**dict.fromkeys(names, nothing)),
+        keyring=KeyViews(**dict.fromkeys(KeyViews.__dataclass_fields__, nothing)),
         status=dict,
         versions=dict,
         ready=dict,

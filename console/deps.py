@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from access.sessions import Limits
-from console.ports import Views
+from console.ports import KeyViews, Views
 from inventory.model import Inventory
 from records.instants import now
 
@@ -29,6 +29,7 @@ class ConsoleDeps:
         engine: The state database.
         inventory: The inventory in force now.
         views: Read functions of the domain packages.
+        keyring: The site's keys, certificates and crypto providers.
         status: Processes and counters, the shape of ``yw status``.
         versions: Topic (``links``, ``alerts``, …) to a text that changes when its data do; asked every two seconds.
         messages: (language, message) to its text in that language, for errors that the console itself cannot translate.
@@ -43,6 +44,7 @@ class ConsoleDeps:
     engine: sa.Engine
     inventory: Callable[[], Inventory]
     views: Views
+    keyring: KeyViews
     status: Callable[[], Mapping[str, Any]]
     versions: Callable[[], Mapping[str, str]]
     ready: Callable[[], Mapping[str, bool]]

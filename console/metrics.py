@@ -11,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console.ports import KeyViews
+
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -57,6 +59,37 @@ def _processes(processes: Iterable[Mapping[str, Any]]) -> Metric:
     for one in processes:
         running.add_metric([one["name"]], 1.0 if one["state"] == "running" else 0.0)
     return running
+
+
+class KeyCollector:
+    """How long certificates still hold, and whether a slow stand-in computes."""
+
+    def __init__(self, keyring: KeyViews) -> None:
+        self._keyring = keyring
+
+    def collect(self) -> Iterable[Metric]:
+        days = GaugeMetricFamily(
+            "yunwang_certificate_days_left", "Whole days to the end of a certificate", labels=["name"]
+        )
+        ends = GaugeMetricFamily(
+            "yunwang_certificate_not_after_timestamp_seconds", "When a certificate ends, Unix time", labels=["name"]
+        )
+        readable = GaugeMetricFamily(
+            "yunwang_certificate_readable", "0 where it is missing or cannot be read", labels=["name"]
+        )
+        for one in self._keyring.certificates():
+            known = one["not_after"] is not None
+            readable.add_metric([one["name"]], float(known))
+            if known:
+                days.add_metric([one["name"]], one["days_left"])
+                ends.add_metric([one["name"]], one["not_after"].timestamp())
+        uses = self._keyring.fallbacks()
+        fallback = CounterMetricFamily(
+            "yunwang_crypto_fallback", "Operations done by the slow reference, in this process", labels=["operation"]
+        )
+        for operation in sorted({*uses, "all"}):
+            fallback.add_metric([operation], sum(uses.values()) if operation == "all" else uses[operation])
+        yield from (days, ends, readable, fallback)
 
 
 class Timing:

@@ -56,6 +56,7 @@ SECTIONS = (
         (
             Entry("/users", "用户", "user", Capability.USERS_READ),
             Entry("/audit-log", "审计日志", "log", Capability.AUDIT_LOG_READ),
+            Entry("/crypto", "密码服务", "key", Capability.KEYS_READ),
             Entry("/help", "帮助", "help"),
         ),
     ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from access.scope import Scope
 from console.language import Language
 from console.sources import Source
+from crypto.verification import Verification
 
 Row = Mapping[str, Any]
 
@@ -45,3 +47,25 @@ class Views:
     incident: Callable[[str, Scope, Language], Row | None]
     events: Callable[[Sequence[str]], Sequence[Row]]
     rules: Callable[[Language], Sequence[Row]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyViews:
+    """The site's cryptography, without a secret.
+
+    Attributes:
+        keys: Every key: ``{"name","use","algorithm","state","created","changed","rotate_by","not_after","id",
+            "fingerprint","certificate","previous"}``; raises CryptoError where the keystore cannot be read safely.
+        certificates: Those that the site rests on, the one that ends first on top, faults before all:
+            ``{"name","level","days_left","not_after","subject","issuer","serial","fingerprint","file"}``.
+        providers: In the order in which they are asked, self-tested within the last minute:
+            ``{"order","name","state","library","version","file","serves","behind","milliseconds","why"}``.
+        fallbacks: Operation to how often this process did it by the slow reference.
+        verify: The verdict on an artefact, against the site's own trust anchor and no other; what ``yw verify`` says.
+    """
+
+    keys: Callable[[], Sequence[Row]]
+    certificates: Callable[[], Sequence[Row]]
+    providers: Callable[[], Sequence[Row]]
+    fallbacks: Callable[[], Mapping[str, int]]
+    verify: Callable[[Path], Verification]

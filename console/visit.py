@@ -167,6 +167,14 @@ def _allowed(request: Request, deps: ConsoleDeps, person: Person, capability: Ca
     return Visit(request, deps, person, scope.widened(deps.inventory()), at)
 
 
+def check_change(visit: Visit, token: str) -> None:
+    """Refuse a change that does not come from our own page in this session; 403."""
+    csrf.check_origin(visit.request)
+    if visit.person.session is None:
+        raise HTTPException(403, "the form is out of date")
+    csrf.check_token(visit.person.session.csrf, token)
+
+
 def login_address(request: Request) -> str:
     """The login page that leads back here."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")

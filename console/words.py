@@ -83,6 +83,24 @@ SAMPLE: Words = {
     "unknown": Word("未知", "none", "○"),
 }
 LINE_KIND: Words = {"usage": Word("用量", "none", "●"), "rounding": Word("尾差", "none", "◐")}
+CERTIFICATE_LEVEL: Words = {
+    "missing": Word("缺失", "critical", "✕"),
+    "unreadable": Word("无法读取", "critical", "✕"),
+    "expired": Word("已失效", "critical", "■"),
+    "critical": Word("7 天内到期", "bad", "▲"),
+    "warning": Word("30 天内到期", "warn", "◆"),
+    "not_yet": Word("尚未生效", "warn", "◐"),
+    "ok": Word("有效", "good", "●"),
+}
+KEY_STATE: Words = {
+    "pre-active": Word("待启用", "info", "◐"),
+    "active": Word("在用", "good", "●"),
+    "deactivated": Word("已停用", "none", "○"),
+    "compromised": Word("已泄露", "critical", "■"),
+    "destroyed": Word("已销毁", "none", "✕"),
+}
+KEY_USE: Words = {"sign": Word("签名", "none", "✎"), "enc": Word("加密", "none", "◫")}
+SELF_TEST: Words = {"passed": Word("自检通过", "good", "●"), "failed": Word("自检未通过", "bad", "■")}
 ENTITY: Mapping[str, str] = {
     "link": "链路编号",
     "device": "设备",
@@ -137,6 +155,10 @@ _OF_KIND: Mapping[str, Words] = {
     "process_state": PROCESS_STATE,
     "sample": SAMPLE,
     "line_kind": LINE_KIND,
+    "certificate_level": CERTIFICATE_LEVEL,
+    "key_state": KEY_STATE,
+    "key_use": KEY_USE,
+    "self_test": SELF_TEST,
 }
 
 

@@ -18,6 +18,7 @@ from yunwang.wiring import Site
 
 if TYPE_CHECKING:
     from console.deps import ConsoleDeps
+    from console.ports import KeyViews
 
 GRACE_SECONDS = 3
 _LEAST_FREE_BYTES = 64 * 2**20
@@ -42,6 +43,7 @@ def console_deps(site: Site) -> ConsoleDeps:
         engine=site.state,
         inventory=lambda: site.inventory,
         views=domain.views(),
+        keyring=_keyring(site),
         status=lambda: status(site),
         versions=lambda: change_versions(site.state),
         ready=lambda: checks(site),
@@ -51,6 +53,27 @@ def console_deps(site: Site) -> ConsoleDeps:
         behind_proxy=settings.console.behind_proxy,
         ca=site.place.ca,
         version=__version__,
+    )
+
+
+def _keyring(site: Site) -> KeyViews:
+    """The site's keys and certificates as they lie on disk; needs no passphrase."""
+    from console.keyring import SelfTest, certificate_rows, fallback_uses, key_rows  # noqa: PLC0415 - crypto on first use
+    from console.ports import KeyViews  # noqa: PLC0415
+    from crypto.bundle import verify_artefact  # noqa: PLC0415
+    from crypto.keys.keystore import KeyStore  # noqa: PLC0415
+    from crypto.x509 import load_certificates  # noqa: PLC0415
+    from records.secret import Secret  # noqa: PLC0415
+    from yunwang.certificates import look  # noqa: PLC0415
+    from yunwang.verification import RULES  # noqa: PLC0415
+
+    keystore, ca = KeyStore(site.place.keys, Secret("")), site.place.ca
+    return KeyViews(
+        keys=lambda: key_rows(keystore),
+        certificates=lambda: certificate_rows(look(site, now())),
+        providers=SelfTest().rows,
+        fallbacks=fallback_uses,
+        verify=lambda path: verify_artefact(path, load_certificates(ca.read_bytes()), RULES),
     )
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from access.roles import Capability
-from console.lists import links, metering, security, system
+from console.lists import keys, links, metering, security, system
 from console.sources import Source
 from console.table import Table, parse_query
 from console.visit import Visit, api_visiting
@@ -148,3 +148,9 @@ def get_rules(visit: Annotated[Visit, allowed(Capability.RULES_READ)]) -> JSONRe
 def get_audit_log(visit: Annotated[Visit, allowed(Capability.AUDIT_LOG_READ)]) -> JSONResponse:
     """The audit log with its chain."""
     return listed(visit, system.AUDIT_LOG, system.audit_source(visit.deps.engine))
+
+
+@router.get("/keys", response_model=Page, openapi_extra=describe(keys.KEYS))
+def get_keys(visit: Annotated[Visit, allowed(Capability.KEYS_READ)]) -> JSONResponse:
+    """Keys of the site without their secrets."""
+    return listed(visit, keys.KEYS, keys.key_source(visit.deps.keyring))

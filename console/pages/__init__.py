@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from console.pages import account, alarms, home, links, metering, system
+from console.pages import account, alarms, home, keys, links, metering, system
 
-ROUTERS = (account.router, home.router, links.router, metering.router, alarms.router, system.router)
+ROUTERS = (account.router, home.router, links.router, metering.router, alarms.router, system.router, keys.router)

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from access import login
@@ -14,7 +14,7 @@ from console import csrf, people
 from console.deps import ConsoleDeps
 from console.figures import instant
 from console.templating import render
-from console.visit import PASSWORD_PAGE, Visit, bare_frame, deps_of, local_path, translator_of, visiting
+from console.visit import PASSWORD_PAGE, Visit, bare_frame, check_change, deps_of, local_path, translator_of, visiting
 from records.errors import UserError
 
 router = APIRouter(include_in_schema=False)
@@ -82,20 +82,13 @@ def _entered(deps: ConsoleDeps, opened: login.Login, after: str) -> Response:
     return answer
 
 
-def _checked(visit: Visit, token: str) -> None:
-    csrf.check_origin(visit.request)
-    if visit.person.session is None:
-        raise HTTPException(403, "the form is out of date")
-    csrf.check_token(visit.person.session.csrf, token)
-
-
 LoggedIn = Annotated[Visit, Depends(visiting(None))]
 
 
 @router.post("/logout")
 def log_out(visit: LoggedIn, csrf_token: Annotated[str, Form(alias="csrf")] = "") -> Response:
     """End the session."""
-    _checked(visit, csrf_token)
+    check_change(visit, csrf_token)
     if visit.person.session is not None:
         login.log_out(visit.deps.engine, visit.person.session, visit.at)
     answer = RedirectResponse("/login", 303)
@@ -118,7 +111,7 @@ def change_password(
     csrf_token: Annotated[str, Form(alias="csrf")] = "",
 ) -> Response:
     """Change one's own password; all sessions end, so the next step is the login."""
-    _checked(visit, csrf_token)
+    check_change(visit, csrf_token)
     try:
         _check_same(new, again)
         address = people.address_of(visit.request, visit.deps)

@@ -66,6 +66,15 @@
     });
   }
 
+  // Files that are too big are told of before they travel.
+  for (const form of document.querySelectorAll("form[data-limit]")) {
+    form.addEventListener("change", () => {
+      const chosen = [...form.querySelectorAll("input[type=file]")];
+      const bytes = chosen.reduce((sum, one) => sum + [...one.files].reduce((size, file) => size + file.size, 0), 0);
+      chosen[0].setCustomValidity(bytes > Number(form.dataset.limit) ? form.dataset.tooBig : "");
+    });
+  }
+
   // The menu is folded on a small screen.
   const menu = document.querySelector(".menu");
   const small = matchMedia("(max-width: 820px)");

@@ -24,12 +24,14 @@ from console.app import create_app
 from console.deps import ConsoleDeps
 from console.language import Language
 from console.lists import security
-from console.ports import Views
+from console.ports import KeyViews, Views
 from console.sources import MemorySource
+from crypto.identity import SiteIdentity
 from inventory.loading import load
 from inventory.model import Inventory
 from records.instants import format_instant
 from storage.state import metadata, open_state, writing
+from tests.console.keyrings import fake_keyring, made_site
 
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 PASSWORD = "Frost-River-2026"
@@ -289,6 +291,17 @@ def fake_views(inventory: Inventory) -> Views:
     )
 
 
+@pytest.fixture(scope="session")
+def signer() -> SiteIdentity:
+    """Who signs in the console's tests; its CA is the site's trust anchor."""
+    return made_site(AT)
+
+
+@pytest.fixture(scope="session")
+def keyring(signer: SiteIdentity) -> KeyViews:
+    return fake_keyring(signer, AT)
+
+
 STATUS = {
     "ready": True,
     "processes": [
@@ -334,12 +347,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def deps(engine: sa.Engine, inventory: Inventory, views: Views, clock: Clock, tmp_path: Path) -> ConsoleDeps:
+def deps(
+    engine: sa.Engine, inventory: Inventory, views: Views, keyring: KeyViews, clock: Clock, tmp_path: Path
+) -> ConsoleDeps:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     return ConsoleDeps(
         engine=engine,
         inventory=lambda: inventory,
         views=views,
+        keyring=keyring,
         status=lambda: STATUS,
         versions=lambda: {"links": "1"},
         ready=lambda: {"state": True, "records": True},

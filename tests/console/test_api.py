@@ -18,7 +18,7 @@ from console.app import create_app
 from records.errors import UserError
 from storage.state import writing
 
-RESOURCES = ("links", "devices", "tenants", "usage", "bills", "alerts", "incidents", "rules", "audit-log")
+RESOURCES = ("links", "devices", "tenants", "usage", "bills", "alerts", "incidents", "rules", "keys", "audit-log")
 
 
 @pytest.fixture

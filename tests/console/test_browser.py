@@ -21,7 +21,7 @@ from access.roles import Role
 from access.sessions import Limits
 from console.app import create_app
 from console.deps import ConsoleDeps
-from console.ports import Views
+from console.ports import KeyViews, Views
 from inventory.model import Inventory
 from records.instants import format_instant
 from storage.state import metadata, open_state, writing
@@ -51,6 +51,8 @@ PAGES = (
     "/users",
     "/audit-log",
     "/audit-log/verify",
+    "/crypto",
+    "/crypto/verify",
     "/help",
     "/account/password",
     "/links?q=nothing-like-this",
@@ -83,7 +85,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, inventory: Inventory, views: Views) -> Iterator[Site]:
+def site(
+    tmp_path_factory: pytest.TempPathFactory, inventory: Inventory, views: Views, keyring: KeyViews
+) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("console")
     engine = open_state(f"sqlite:///{folder}/state.db")
     metadata.create_all(engine)
@@ -97,6 +101,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, inventory: Inventory, views: 
         engine=engine,
         inventory=lambda: inventory,
         views=views,
+        keyring=keyring,
         status=lambda: _STATUS,
         versions=lambda: dict(versions),
         ready=dict,

@@ -144,7 +144,7 @@ def test_use_keeps_a_session_alive_until_the_absolute_limit(admin: TestClient, c
     assert answers == [200] * 47 + [303] * 3
 
 
-@pytest.mark.parametrize("path", ["/logout", "/account/password"])
+@pytest.mark.parametrize("path", ["/logout", "/account/password", "/crypto/verify"])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -161,7 +161,7 @@ def test_another_site_changes_nothing(admin: TestClient, path: str, headers: dic
 
 
 @pytest.mark.parametrize("token", ["", "x", pytest.param(csrf.masked("guess"), id="another session"), "é"])
-@pytest.mark.parametrize("path", ["/logout", "/account/password", "/login"])
+@pytest.mark.parametrize("path", ["/logout", "/account/password", "/login", "/crypto/verify"])
 def test_a_change_needs_the_token_of_its_session(admin: TestClient, path: str, token: str) -> None:
     assert admin.post(path, data={"csrf": token}).status_code == 403
 
@@ -169,7 +169,7 @@ def test_a_change_needs_the_token_of_its_session(admin: TestClient, path: str, t
 def test_every_change_route_checks_origin_and_token(admin: TestClient) -> None:
     """A new POST route without the checks shows here."""
     posts = [route.path for route in routes() if route.methods - {"GET", "HEAD"}]
-    assert sorted(posts) == ["/account/password", "/login", "/logout"]
+    assert sorted(posts) == ["/account/password", "/crypto/verify", "/login", "/logout"]
     assert [admin.post(path).status_code for path in posts] == [403] * len(posts)
 
 
@@ -215,6 +215,7 @@ def test_no_page_holds_inline_code(admin: TestClient) -> None:
         "/incidents/in-001",
         "/collectors",
         "/users",
+        "/crypto",
         "/help",
     ):
         page = admin.get(path).text
@@ -289,6 +290,7 @@ def test_every_page_says_that_its_data_are_the_demo(admin: TestClient) -> None:
         "/collectors",
         "/users",
         "/audit-log",
+        "/crypto",
         "/help",
     )
     assert [path for path in pages if 'class="demo"' not in admin.get(path).text] == []
@@ -307,6 +309,7 @@ def test_every_page_with_figures_says_as_of_when(admin: TestClient) -> None:
         "/collectors",
         "/users",
         "/audit-log",
+        "/crypto",
     )
     assert [path for path in pages if "数据截至" not in admin.get(path).text] == []
 
