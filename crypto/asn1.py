@@ -9,6 +9,7 @@ from typing import Any
 
 from asn1crypto import core, x509
 
+from crypto import der
 from crypto.errors import InvalidEncoding
 
 SM3 = "1.2.156.10197.1.401"
@@ -125,9 +126,9 @@ def is_sm2_signature(found: Any, signature: Any) -> bool:
 def load(shape: Any, data: bytes) -> Any:
     """One element of a shape, and nothing in it that the shape does not name.
 
-    asn1crypto skips elements that stand behind the last one of a SEQUENCE. In the parts of a structure that no
-    signature covers anything could be hidden so. Raises InvalidEncoding and what ``MALFORMED`` names; that the bytes
-    are DER is checked before, by ``crypto.der.check``.
+    asn1crypto skips elements that stand behind the last one of a SEQUENCE or of an explicit tag. In the parts of a
+    structure that no signature covers anything could be hidden so. Raises InvalidEncoding and what ``MALFORMED`` names;
+    that the bytes are DER is checked before, by ``crypto.der.check``.
     """
     found = shape.load(data, strict=True)
     _check_shape(found)
@@ -136,6 +137,8 @@ def load(shape: Any, data: bytes) -> Any:
 
 def _check_shape(value: Any) -> None:
     """Elements of certificates are left to ``crypto.x509``, which reads each that comes along."""
+    if value.explicit:
+        der.read(value.dump())  # too short for its header where a second element was skipped in the wrapper
     if isinstance(value, core.Sequence):
         names = [one[0] for one in value._fields]
         if len(value) > len(names):

@@ -6,6 +6,7 @@ form; a zip made by other tools is read for its content only.
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import struct
@@ -25,6 +26,18 @@ MARK = b"yunwang bundle 1"
 _DOS_EPOCH = 0x21 << 16  # 1980-01-01 00:00:00
 _UTF8 = 0x800
 _LIMIT = 0xFFFFFFFF
+DAMAGED = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What ``zipfile`` raises on hostile input: it takes a name to be UTF-8 and not empty, for two."""
 _NEXT = "unpack it yourself, look at it, and verify the folder"
 
 
@@ -83,15 +96,7 @@ class Zip:
             self._members = _members(self._zip)
             if self._zip.comment:
                 _check_own_form(path, self._members)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            ValueError,
-            struct.error,
-            NotImplementedError,
-            EOFError,
-            zlib.error,
-        ) as error:
+        except DAMAGED as error:
             raise InvalidEncoding("not a bundle in a zip ({error})", _NEXT, where=str(path), error=error) from None
 
     def names(self) -> list[str]:
@@ -102,7 +107,7 @@ class Zip:
         try:
             with self._zip.open(self._members[name]) as file:
                 yield from _limited(file, limit)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except DAMAGED as error:
             raise InvalidEncoding("cannot be unpacked ({error})", _NEXT, where=name, error=error) from None
 
     def close(self) -> None:

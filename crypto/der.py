@@ -9,6 +9,7 @@ from crypto.curve import FIELD_BYTES, N
 from crypto.errors import InvalidEncoding
 
 SEQUENCE, INTEGER, OCTET_STRING = 0x30, 0x02, 0x04
+NUMBERS = frozenset({INTEGER, 0x0A})  # and ENUMERATED
 CONSTRUCTED = 0x20
 LONG_TAG = 0x1F
 LONG_LENGTH = 0x80
@@ -34,12 +35,11 @@ def read(data: bytes, at: int = 0) -> tuple[int, int, int]:
 
 
 def check(data: bytes) -> None:
-    """One element, nothing after it, every nested length minimal; raises InvalidEncoding."""
-    tag, start, end = read(data)
+    """One element, nothing after it, every nested length and number minimal; raises InvalidEncoding."""
+    _, _, end = read(data)
     if end != len(data):
         raise InvalidEncoding("{count} bytes after the DER element", _NEXT, count=len(data) - end)
-    if tag & CONSTRUCTED:
-        _check_inside(data, start, end, 1)
+    _check_inside(data, 0, end, 0)
 
 
 def _check_inside(data: bytes, at: int, end: int, depth: int) -> None:
@@ -51,7 +51,16 @@ def _check_inside(data: bytes, at: int, end: int, depth: int) -> None:
             raise InvalidEncoding("DER element at byte {at} is cut", _NEXT, at=at)
         if tag & CONSTRUCTED:
             _check_inside(data, start, stop, depth + 1)
+        elif tag in NUMBERS:
+            _check_number(data, start, stop)
         at = stop
+
+
+def _check_number(data: bytes, start: int, stop: int) -> None:
+    """X.690 §8.3.2: the first nine bits are neither all zero nor all one."""
+    first, sign = data[start : start + 1], data[start + 1 : min(start + 2, stop)]
+    if start == stop or (first in (b"\0", b"\xff") and sign and (first[0] ^ sign[0]) < 0x80):  # noqa: PLR2004 - sign bit
+        raise InvalidEncoding("the number at byte {at} is not minimal", _NEXT, at=start)
 
 
 def parse_signature(der: bytes) -> tuple[int, int]:

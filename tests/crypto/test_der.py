@@ -129,6 +129,14 @@ def told(refused: pytest.ExceptionInfo[InvalidEncoding]) -> str:
         pytest.param("04820100", "DER element at byte 0 is cut", id="cut behind the length"),
         pytest.param("30020401", "DER element at byte 2 is cut", id="cut by its parent"),
         pytest.param("300630020402aabb", "DER element at byte 4 is cut", id="cut by its parent, though bytes follow"),
+        pytest.param("0200", "the number at byte 2 is not minimal", id="INTEGER of nothing"),
+        pytest.param("02020001", "the number at byte 2 is not minimal", id="leading zero"),
+        pytest.param("02020000", "the number at byte 2 is not minimal", id="zero twice"),
+        pytest.param("0202007f", "the number at byte 2 is not minimal", id="leading zero before 127"),
+        pytest.param("0202ff80", "the number at byte 2 is not minimal", id="leading ones before -128"),
+        pytest.param("0202ffff", "the number at byte 2 is not minimal", id="-1 twice"),
+        pytest.param("30040a020000", "the number at byte 4 is not minimal", id="ENUMERATED inside"),
+        pytest.param("300502000201ff", "the number at byte 4 is not minimal", id="INTEGER of nothing before another"),
     ],
 )
 def test_a_refusal_tells_what_and_where(data: str, why: str) -> None:
@@ -146,7 +154,27 @@ def test_each_length_has_its_one_form(size: int) -> None:
     assert der.read(b"\5\0" + data, 2) == (4, len(data) + 2 - size, len(data) + 2)
 
 
-@pytest.mark.parametrize("data", ["0500", "0401ff", "30020500", "3009040130a0040402ff1f", "a000"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "0500",
+        "0401ff",
+        "30020500",
+        "3009040130a0040402ff1f",
+        "a000",
+        "04020000",
+        "020100",
+        "0201ff",
+        "020180",
+        "02020080",
+        "020200ff",
+        "0202ff7f",
+        "0202ff00",
+        "0a020080",
+        "30060201000201ff",
+        "30060201ff020100",
+    ],
+)
 def test_check_accepts(data: str) -> None:
     der.check(bytes.fromhex(data))
 

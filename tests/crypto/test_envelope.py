@@ -186,15 +186,3 @@ def fuzz(data: bytes) -> None:
 def test_random_bytes_meet_a_typed_error(data: bytes) -> None:
     fuzz(data)
     fuzz(b"YWE1\x01\x01" + data)
-
-
-@pytest.mark.long
-@given(at=st.integers(0, 200), value=st.integers(1, 255), cut=st.integers(0, 200))
-@settings(max_examples=200_000, deadline=None)
-def test_mutations_meet_a_typed_error(at: int, value: int, cut: int) -> None:
-    changed = bytearray(SEALED)
-    changed[at % len(changed)] ^= value
-    fuzz(bytes(changed[: len(changed) - cut]))
-
-
-SEALED = seal(bytes(100))
