@@ -47,5 +47,5 @@ def _cell(column: Column, value: Any) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         value = " ".join(map(str, value))
     text = str(value)
-    harmless = column.numeric or column.kind in {"bar", "instant", "date"}
+    harmless = column.numeric or column.kind in {"bar", "instant", "due", "date"}
     return text if harmless or not text.startswith(_FORMULA) else "'" + text
