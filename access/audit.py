@@ -1,6 +1,7 @@
 """The audit log (审计日志): who did what to which object with which outcome; append-only, chained (GB/T 22239 8.1.4.3).
 
-A record is written in the transaction of the change that it tells, so that neither stands without the other.
+A record is written in the transaction of the change that it tells, so that neither stands without the other. A change
+that is no transaction, of a key or by a CA, has two: ``begun`` before it, and its outcome.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from records.errors import Problem
 from records.instants import format_instant
 from storage.state import reading
 
-Outcome = Literal["success", "failure", "refused"]
+Outcome = Literal["begun", "success", "failure", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def record(
         actor: User name, ``token:ID`` or ``local:USER``.
         action: ``noun.verb``, e.g. ``user.lock``.
         object: What it was done to.
-        outcome: ``refused`` where policy forbade it.
+        outcome: ``refused`` where policy forbade it; ``begun`` before a change outside the database, whose end follows.
         detail: JSON object; never a secret.
         at: Aware instant.
     """

@@ -120,7 +120,7 @@ audit_log = sa.Table(
     sa.Column("actor", sa.Text, nullable=False, index=True),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("object", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),  # success | failure | refused
+    sa.Column("outcome", sa.Text, nullable=False),  # begun | success | failure | refused
     sa.Column("detail", sa.Text, nullable=False),  # canonical JSON object
     sa.Column("chain", sa.Text, nullable=False),  # hex of h(n) = SM3(h(n-1) || SM3(payload)), CONTRACT §7
 )

@@ -18,6 +18,7 @@ from crypto.errors import CryptoError, DigestMismatch, InvalidEncoding, Verifica
 from crypto.identity import SiteIdentity
 from crypto.keys.files import sync_folder
 from crypto.manifest import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE, FileEntry, Manifest, check_path, parse_manifest
+from crypto.pki.revocation import NOTHING_KNOWN, Revocations
 from crypto.sm3 import Sm3, sm3_file, sm3_hex
 from crypto.verification import BundleProblem, Verification
 from crypto.x509 import Certificate
@@ -171,7 +172,9 @@ def manifest_digest(path: Path) -> str:
         container.close()
 
 
-def verify_bundle(path: Path, anchors: Sequence[Certificate], rules: Mapping[str, Rule]) -> Verification:
+def verify_bundle(
+    path: Path, anchors: Sequence[Certificate], rules: Mapping[str, Rule], known: Revocations = NOTHING_KNOWN
+) -> Verification:
     """Check every byte against manifest and signature, then recompute the kind by its rule.
 
     Raises nothing that an attacker can cause: what is wrong is a problem of the verdict.
@@ -182,17 +185,19 @@ def verify_bundle(path: Path, anchors: Sequence[Certificate], rules: Mapping[str
         problem = error.problems[0]
         return _verdict(None, None, 0, [BundleProblem(path=path.name, what=problem.what, values=problem.values)])
     try:
-        return _verify(container, anchors, rules)
+        return _verify(container, anchors, rules, known)
     finally:
         container.close()
 
 
-def _verify(container: Container, anchors: Sequence[Certificate], rules: Mapping[str, Rule]) -> Verification:
+def _verify(
+    container: Container, anchors: Sequence[Certificate], rules: Mapping[str, Rule], known: Revocations
+) -> Verification:
     names = set(container.names())
     problems = [BundleProblem(path=name, what="is missing") for name in (MANIFEST, SIGNATURE) if name not in names]
     if problems:
         return _verdict(None, None, 0, problems)
-    signer, manifest, problems = _signed_manifest(container, anchors)
+    signer, manifest, problems = _signed_manifest(container, anchors, known)
     if manifest is None:
         return _verdict(None, signer, 0, problems)
     found = _files(container, manifest, names)
@@ -215,7 +220,7 @@ def _verdict(kind: str | None, signer: Signer | None, checked: int, problems: Se
 
 
 def _signed_manifest(
-    container: Container, anchors: Sequence[Certificate]
+    container: Container, anchors: Sequence[Certificate], known: Revocations
 ) -> tuple[Signer | None, Manifest | None, list[BundleProblem]]:
     """Signer and manifest as far as they hold; a changed manifest is told under its own name and its signature's."""
     signer, manifest, problems = None, None, list[BundleProblem]()
@@ -225,7 +230,7 @@ def _signed_manifest(
     except (CryptoError, OSError) as error:
         return None, None, [BundleProblem(path=MANIFEST, what="{error}", values={"error": error})]
     try:
-        signer = read_signer(data, signature, anchors, whole_chain=True)
+        signer = read_signer(data, signature, anchors, whole_chain=True, known=known)
     except DigestMismatch:
         problems.append(BundleProblem(path=MANIFEST, what="was changed after signing"))
         problems.append(BundleProblem(path=SIGNATURE, what="the signature is for another manifest"))
@@ -295,22 +300,24 @@ def _recompute(reader: BundleReader, rules: Mapping[str, Rule]) -> list[BundlePr
         ]
 
 
-def verify_artefact(path: Path, anchors: Sequence[Certificate], rules: Mapping[str, Rule]) -> Verification:
+def verify_artefact(
+    path: Path, anchors: Sequence[Certificate], rules: Mapping[str, Rule], known: Revocations = NOTHING_KNOWN
+) -> Verification:
     """Any signed thing: a bundle (folder or zip), ``X`` beside ``X.p7s``, or that ``X.p7s``.
 
     Raises UserError where there is nothing to verify.
     """
     beside = path.with_name(path.name + SIGNATURE_SUFFIX)
     if path.is_dir():
-        return verify_bundle(path, anchors, rules)
+        return verify_bundle(path, anchors, rules, known)
     if not path.exists():
         raise UserError("{path} is not there", "name a bundle or a file with its .p7s", where=str(path), path=str(path))
     if path.suffix == SIGNATURE_SUFFIX:
-        return _verify_detached(path.with_suffix(""), path, anchors)
+        return _verify_detached(path.with_suffix(""), path, anchors, known)
     if beside.exists():
-        return _verify_detached(path, beside, anchors)
+        return _verify_detached(path, beside, anchors, known)
     if _is_zip(path):
-        return verify_bundle(path, anchors, rules)
+        return verify_bundle(path, anchors, rules, known)
     raise UserError(
         "{path} has no signature",
         "put {beside} beside it, or name a bundle",
@@ -325,11 +332,11 @@ def _is_zip(path: Path) -> bool:
         return file.read(2) == b"PK"
 
 
-def _verify_detached(data: Path, signature: Path, anchors: Sequence[Certificate]) -> Verification:
+def _verify_detached(data: Path, signature: Path, anchors: Sequence[Certificate], known: Revocations) -> Verification:
     if not data.exists():
         return _verdict("file", None, 0, [BundleProblem(path=data.name, what="is missing")])
     try:
-        signer = read_signer(data.read_bytes(), signature.read_bytes(), anchors)
+        signer = read_signer(data.read_bytes(), signature.read_bytes(), anchors, known=known)
     except DigestMismatch:
         return _verdict("file", None, 1, [BundleProblem(path=data.name, what="was changed after signing")])
     except VerificationFailed as error:

@@ -113,7 +113,7 @@ def _read(found: Any, data: bytes) -> Certificate:
     tbs = found["tbs_certificate"]
     if not _is_sm2(found, tbs):
         raise InvalidEncoding("the certificate is not signed by SM2 with SM3", "give a certificate of an SM2 CA")
-    extensions = _extensions(tbs)
+    extensions = extension_values(tbs["extensions"], KNOWN_CRITICAL, REFUSED)
     basic = extensions.get("basic_constraints") or {}
     issuer_key = extensions.get("authority_key_identifier") or {}
     usage = extensions.get("key_usage")
@@ -144,16 +144,22 @@ def _is_sm2(found: Any, tbs: Any) -> bool:
     return asn1.is_sm2_signature(outer, found["signature_value"]) and tbs["signature"].dump() == outer.dump()
 
 
-def _extensions(tbs: Any) -> dict[str, Any]:
-    """Name to value; an unknown critical extension or a repeated one refuses the certificate (RFC 5280 §4.2)."""
+def extension_values(extensions: Any, known: frozenset[str], refused: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Name to value, of a certificate or a list; raises InvalidEncoding for one that is repeated or cannot be obeyed.
+
+    Args:
+        extensions: None, or asn1crypto's.
+        known: Names of those that may be critical (RFC 5280 §4.2, §5.2).
+        refused: Names of those that may not stand there at all.
+    """
     values: dict[str, Any] = {}
-    for extension in tbs["extensions"] or ():
+    for extension in extensions or ():
         name = extension["extn_id"].native
-        unknown = extension["critical"].native and name not in KNOWN_CRITICAL
-        if name in values or unknown or name in REFUSED:
+        unknown = extension["critical"].native and name not in known
+        if name in values or unknown or name in refused:
             raise InvalidEncoding(
-                "certificate extension {name} is repeated, or critical and unknown",
-                "ask the CA for a certificate without it",
+                "extension {name} is repeated, or critical and unknown",
+                "ask the CA for a certificate or list without it",
                 name=name,
             )
         values[name] = extension["extn_value"].parsed.native

@@ -7,69 +7,93 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from crypto.keys.custody import Custody
-from crypto.keys.ports import Approve, Audit, KeyEvent
+from crypto.keys.ports import Approve, Audit, KeyEvent, unaudited
 from crypto.pki.site import CA_NAME, SIGNER_NAME, issue_signer
 from crypto.sm2 import PublicKey
 from crypto.x509 import Certificate, load_certificates
-from records.errors import RefusedError
+from records.errors import RefusedError, UserError
 from records.instants import now
+from yunwang.agreement import agreed
+from yunwang.cli.call import current
+from yunwang.wiring import Site, settings_of
 
 if TYPE_CHECKING:
     from crypto.keys.custody import Certify
-    from yunwang.wiring import Site
 
 
 def custody_of(site: Site) -> Custody:
     """The keystore of a site with its audit log and its rule for two."""
-    return Custody(keystore=site.keystore, audit=_audit_of(site), approve=_approve_of(site))
+    return Custody(keystore=site.keystore, audit=audit_of(site), approve=_approve_of(site))
 
 
-def _audit_of(site: Site) -> Audit:
-    """The port ``crypto.keys.ports.Audit`` on the log of the state database."""
+def audit_of_call() -> Audit:
+    """The log of the call's data folder, if that has a state database; else nobody hears."""
+    call = current()
+    place = call.place(tell=False)
+    settings = settings_of(call, place)
+    if not place.state.exists() and not settings.state.url:
+        return unaudited
+    return audit_of(Site(place, settings))
+
+
+def audit_of(site: Site) -> Audit:
+    """The port ``crypto.keys.ports.Audit`` on the log of the state database.
+
+    The beginning is committed before anything is done: a process that is killed leaves a change whose beginning is in
+    the log, or none.
+    """
     from access.audit import Outcome, record  # noqa: PLC0415 - the state database on first use
     from storage.state import writing  # noqa: PLC0415
 
-    actor = site.actor
-
     def write(event: KeyEvent, outcome: Outcome) -> None:
+        actor = site.actor
         with writing(site.state) as connection:
             record(connection, actor, event.action, event.name, outcome, event.detail, now())
 
     @contextmanager
     def audited(event: KeyEvent, /) -> Iterator[None]:
+        write(event, "begun")
         try:
-            with writing(site.state) as connection:
-                record(connection, actor, event.action, event.name, "success", event.detail, now())
-                yield
+            yield
         except Exception:
             write(event, "failure")
             raise
+        with _telling_what_is_done(event):
+            write(event, "success")
 
     return audited
 
 
+@contextmanager
+def _telling_what_is_done(event: KeyEvent) -> Iterator[None]:
+    """Within, a log that cannot be written does not say that nothing was changed."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(
+            "{action} of '{name}' is done, but the audit log has only its beginning: {reason}",
+            "do not repeat it; make the state database writable again: `yw doctor`",
+            where="audit_log",
+            action=event.action,
+            name=event.name,
+            reason=error.problems[0].text(),
+        ) from error
+
+
 def _approve_of(site: Site) -> Approve:
-    """The port ``crypto.keys.ports.Approve``: one person suffices while the data folder has one user."""
-    from access.audit import record  # noqa: PLC0415 - the state database on first use
-    from access.users import list_users  # noqa: PLC0415
+    """The port ``crypto.keys.ports.Approve``: a request waits until another person agrees; then it is used up.
+
+    It is used before the change begins: a process that is killed between the two asks again, and nothing was changed.
+    """
+    from access import approvals  # noqa: PLC0415 - the state database on first use
     from storage.state import writing  # noqa: PLC0415
 
-    actor = site.actor
-
-    def approve(action: str, name: str, /) -> tuple[str, ...]:
+    def approve(action: str, name: str, /) -> list[dict[str, str]]:
+        shown = {"id": site.keystore.record(name).id}
+        used = agreed(site, None, approvals.Action(action), name, shown, "")
         with writing(site.state) as connection:
-            alone = len(list_users(connection)) <= 1
-            if not alone:
-                record(connection, actor, action, name, "refused", {}, now())
-        if alone:
-            return ()
-        raise RefusedError(
-            "{action} of '{name}' takes two persons, and this data folder has several users",
-            "let a second person agree; see who is there: `yw user ls`",
-            where=f"key:{name}",
-            action=action,
-            name=name,
-        )
+            approvals.use(connection, used, now())
+        return used.proofs
 
     return approve
 

@@ -52,7 +52,7 @@ class ChannelConfig:
         chain: Our certificate, then the CAs between it and the anchor.
         anchors: CAs that the peer's chain must end in, self-signed.
         crls: Revocation lists. If there is any, each CA of the peer's chain must have a current one.
-        peers: At a server, names (DNS, IP or common name) one of which a client's certificate must bear; empty: any.
+        peers: At a server, names (DNS or IP) one of which a client's certificate must bear; empty: any.
     """
 
     key: PrivateKey

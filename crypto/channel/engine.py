@@ -14,9 +14,10 @@ from OpenSSL._util import lib
 from crypto.channel import context as tls
 from crypto.channel.config import ChannelConfig
 from crypto.channel.errors import ChannelClosed, ChannelTruncated, HandshakeFailed, PeerRefused
-from crypto.channel.peer import Role, check_peer, is_address
+from crypto.channel.peer import Role, check_peer
 from crypto.channel.verdicts import alert_name, refusal
 from crypto.errors import CryptoError
+from crypto.pki.chain import is_address
 from crypto.x509 import Certificate
 
 INLET_BYTES = 1 << 17

@@ -5,16 +5,13 @@ It runs inside the handshake, so that a refused peer gets an alert and never a b
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 
-from asn1crypto import x509
-
 from crypto.channel.config import ChannelConfig
-from crypto.errors import CertificateRefused, NameMismatch
-from crypto.pki.chain import check_name, check_purpose, check_revocation, names_of
+from crypto.errors import CertificateRefused
+from crypto.pki.chain import check_admitted, check_name, check_purpose, check_revocation
 from crypto.pki.profiles import RULES, Profile
 from crypto.x509 import Certificate, Path, check_path, check_validity, parse_certificate
 from records.instants import now
@@ -53,8 +50,8 @@ def check_peer(chain: Sequence[bytes], role: Role, name: str | None, config: Cha
     leaf = path.certificates[0]
     if name is not None:
         _check_name(leaf.der, name)
-    elif config.peers and not config.peers & _names(leaf.der):
-        raise NameMismatch("certificate {name} is not among the admitted peers", _NEXT, name=leaf.subject_text)
+    elif config.peers:
+        _check_admitted(leaf.der, config.peers)
     return leaf
 
 
@@ -79,18 +76,6 @@ def _check_name(der: bytes, name: str) -> None:
 
 
 @lru_cache(maxsize=REMEMBERED_CHAINS)
-def _names(der: bytes) -> frozenset[str]:
-    """All that a certificate, parsed strictly before, calls its owner: SAN and common name."""
-    dns, addresses = names_of(parse_certificate(der))
-    common = x509.Certificate.load(der)["tbs_certificate"]["subject"].native.get("common_name")
-    return frozenset({*dns, *addresses} | ({common} if isinstance(common, str) else set()))
-
-
-@lru_cache(maxsize=REMEMBERED_CHAINS)
-def is_address(name: str) -> bool:
-    """Whether the name is an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+def _check_admitted(der: bytes, admitted: frozenset[str]) -> None:
+    """Remembers those that are admitted."""
+    check_admitted(parse_certificate(der), admitted)

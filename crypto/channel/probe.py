@@ -15,10 +15,9 @@ from OpenSSL import SSL
 from crypto.channel import context as tls
 from crypto.channel.config import ChannelConfig
 from crypto.channel.errors import PeerUnreachable
-from crypto.channel.peer import is_address
 from crypto.channel.trial import ensure_available
 from crypto.errors import CryptoError
-from crypto.pki.chain import Policy, verify
+from crypto.pki.chain import Policy, is_address, verify
 from crypto.pki.profiles import Profile
 from crypto.sm3 import sm3_hex
 from crypto.x509 import Certificate, parse_certificate

@@ -14,10 +14,13 @@ from crypto.cms.checking import check_signer
 from crypto.cms.message import MAX_BYTES, NEXT, SignedMessage, parse_signed, parsing, require
 from crypto.cms.signer import NotTrusted, Signer
 from crypto.errors import DigestMismatch
+from crypto.pki.revocation import NOTHING_KNOWN, Revocations
 from crypto.x509 import Certificate
 
 
-def verify_detached(data: bytes, p7s: bytes, anchors: Sequence[Certificate]) -> Signer:
+def verify_detached(
+    data: bytes, p7s: bytes, anchors: Sequence[Certificate], *, known: Revocations = NOTHING_KNOWN
+) -> Signer:
     """The signer, if every byte holds and the chain ends in an anchor.
 
     Raises:
@@ -25,13 +28,20 @@ def verify_detached(data: bytes, p7s: bytes, anchors: Sequence[Certificate]) -> 
         DigestMismatch: ``data`` is not what was signed.
         VerificationFailed: The signature or its chain does not hold, or is malformed.
     """
-    signer = read_signer(data, p7s, anchors)
+    signer = read_signer(data, p7s, anchors, known=known)
     if not signer.trusted:
         raise NotTrusted(signer)
     return signer
 
 
-def read_signer(data: bytes, p7s: bytes, anchors: Sequence[Certificate], *, whole_chain: bool = False) -> Signer:
+def read_signer(
+    data: bytes,
+    p7s: bytes,
+    anchors: Sequence[Certificate],
+    *,
+    whole_chain: bool = False,
+    known: Revocations = NOTHING_KNOWN,
+) -> Signer:
     """As ``verify_detached``, but a signer without anchor is returned with ``trusted`` false.
 
     ``whole_chain`` refuses a message whose chain is cut, even where the anchors could mend it.
@@ -41,7 +51,7 @@ def read_signer(data: bytes, p7s: bytes, anchors: Sequence[Certificate], *, whol
         _check_form(message)
     if message.content is not None and not hmac.compare_digest(message.content, data):
         raise DigestMismatch("the data were changed after signing", NEXT)
-    return check_signer(message.signers[0], message, data, anchors, whole_chain=whole_chain)
+    return check_signer(message.signers[0], message, data, anchors, whole_chain=whole_chain, known=known)
 
 
 def _check_form(message: SignedMessage) -> None:

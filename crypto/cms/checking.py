@@ -12,6 +12,7 @@ from crypto.cms.signer import Signer
 from crypto.cms.signing import gmssl_digest
 from crypto.cms.token import Timestamp, read_token
 from crypto.errors import CertificateRefused, DigestMismatch, VerificationFailed
+from crypto.pki.revocation import NOTHING_KNOWN, Revocations
 from crypto.sm3 import sm3
 from crypto.x509 import Certificate, Path, check_path
 
@@ -26,6 +27,7 @@ def check_signer(
     *,
     at: datetime | None = None,
     whole_chain: bool = False,
+    known: Revocations = NOTHING_KNOWN,
 ) -> Signer:
     """The signer, if everything holds; the digest is compared last, so that a changed signature never blames the data.
 
@@ -36,8 +38,9 @@ def check_signer(
         anchors: Who is trusted.
         at: When the chain must hold if neither a trusted time stamp nor the signer tells.
         whole_chain: Every certificate of the chain must stand in the message.
+        known: Revocations; what was revoked after the time of a trusted time stamp is spared.
     """
-    signer = check_statement(record, message, anchors, at=at, whole_chain=whole_chain)
+    signer = check_statement(record, message, anchors, at=at, whole_chain=whole_chain, known=known)
     check_content(record, data)
     return signer
 
@@ -49,23 +52,25 @@ def check_statement(
     *,
     at: datetime | None = None,
     whole_chain: bool = False,
+    known: Revocations = NOTHING_KNOWN,
 ) -> Signer:
     """Everything that can be checked without the data; ``check_content`` must follow."""
     with parsing("the signature is malformed ({error})"):
         stated = record.signed_at
     if record.attributes is not None:
         record.certificate.public_key.verify(record.signature, record.attributes)
-    timestamp = _timestamp(record, anchors)
+    timestamp = _timestamp(record, anchors, known)
     signed_at = _signed_at(stated, timestamp)
     path = _path(record, message, anchors, signed_at or at, whole=whole_chain)
+    known.check_signer(path, timestamp.latest if timestamp is not None and timestamp.trusted else None)
     return Signer(path=path.certificates, trusted=path.trusted, signed_at=signed_at, timestamp=timestamp)
 
 
-def _timestamp(record: SignerRecord, anchors: Sequence[Certificate]) -> Timestamp | None:
+def _timestamp(record: SignerRecord, anchors: Sequence[Certificate], known: Revocations) -> Timestamp | None:
     if record.token is None:
         return None
     try:
-        return read_token(record.token, sm3(record.signature), anchors)
+        return read_token(record.token, sm3(record.signature), anchors, known)
     except DigestMismatch:  # not to be taken for a change of the data
         raise VerificationFailed("the time-stamp token is for another signature", NEXT) from None
 
@@ -106,8 +111,7 @@ def _signed_at(stated: datetime | None, timestamp: Timestamp | None) -> datetime
     """A trusted authority's time before the signer's own, which may not lie after it."""
     if timestamp is None or not timestamp.trusted:
         return stated
-    latest = timestamp.info.at + (timestamp.info.accuracy or timedelta()) + CLOCKS_APART
-    if stated is not None and stated > latest:
+    if stated is not None and stated > timestamp.latest + CLOCKS_APART:
         raise VerificationFailed("the signer states a time after the one of the time stamp", NEXT)
     return timestamp.info.at
 

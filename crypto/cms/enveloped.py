@@ -31,6 +31,7 @@ from crypto.cms.signing import certificates, issuer_and_serial, signer_info, sig
 from crypto.cms.verifying import Signed
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding, VerificationFailed, WrongUsage
 from crypto.identity import SiteIdentity
+from crypto.pki.revocation import NOTHING_KNOWN, Revocations
 from crypto.providers import registry
 from crypto.providers.base import Capability
 from crypto.sm2 import PrivateKey
@@ -147,7 +148,14 @@ def decrypt(message: bytes, recipient: Recipient) -> bytes:
     return open_it(recipient)
 
 
-def decrypt_signed(message: bytes, recipient: Recipient, anchors: Sequence[Certificate], *, at: datetime) -> Signed:
+def decrypt_signed(
+    message: bytes,
+    recipient: Recipient,
+    anchors: Sequence[Certificate],
+    *,
+    at: datetime,
+    known: Revocations = NOTHING_KNOWN,
+) -> Signed:
     """Data and signers of SignedAndEnvelopedData; raises as ``decrypt``, and VerificationFailed for a signer refused.
 
     What the signatures say in the clear is checked first, so that nothing told after decryption depends on how far an
@@ -158,7 +166,7 @@ def decrypt_signed(message: bytes, recipient: Recipient, anchors: Sequence[Certi
         outer = asn1.load(shapes.SignedAndEnvelopedContent, message)
         open_it = _opener(outer, _BOTH, versions={1})
         found = _signed_part(outer["content"], _BOTH[outer["type"].dotted])
-    signers = tuple(check_statement(one, found, anchors, at=at) for one in found.signers)
+    signers = tuple(check_statement(one, found, anchors, at=at, known=known) for one in found.signers)
     data = open_it(recipient)
     try:
         for one in found.signers:

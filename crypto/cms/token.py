@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from asn1crypto import x509
+from asn1crypto import core, x509
 
 from crypto import asn1, der
 from crypto.cms import shapes
 from crypto.cms.message import MAX_BYTES, NEXT, SignedMessage, SignerRecord, parse_signed, parsing, require
 from crypto.errors import DigestMismatch, VerificationFailed
+from crypto.pki.revocation import NOTHING_KNOWN, Revocations
 from crypto.sm3 import sm3
 from crypto.x509 import TIME_STAMPING, Certificate, check_path
 
@@ -38,6 +39,7 @@ class TimeInfo:
         at: When, aware UTC, to the microsecond.
         accuracy: How far ``at`` may be off; None where nothing is said.
         nonce: The request's, None if it had none.
+        null_parameters: Whether the imprint's algorithm has parameters NULL, as the request had them (RFC 3161 §2.4.2).
     """
 
     policy: str
@@ -46,6 +48,7 @@ class TimeInfo:
     at: datetime
     accuracy: timedelta | None
     nonce: int | None
+    null_parameters: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +69,19 @@ class Timestamp:
         """The subject of the authority, for people."""
         return self.path[0].subject_text
 
+    @property
+    def latest(self) -> datetime:
+        """The end of the span that the authority vouches for."""
+        return self.info.at + (self.info.accuracy or timedelta())
 
-def read_token(token: bytes, digest: bytes, anchors: Sequence[Certificate]) -> Timestamp:
+
+def read_token(
+    token: bytes, digest: bytes, anchors: Sequence[Certificate], known: Revocations = NOTHING_KNOWN
+) -> Timestamp:
     """The time that a token gives to the data of this SM3 digest.
 
     Raises:
+        CertificateRevoked, RevocationUnknown: Its authority, where it is trusted at all.
         DigestMismatch: The token is for other data.
         VerificationFailed: Its signature or chain does not hold, or it is malformed.
     """
@@ -88,7 +99,10 @@ def read_token(token: bytes, digest: bytes, anchors: Sequence[Certificate]) -> T
         raise VerificationFailed("the time in the time-stamp token was changed", NEXT)
     if not hmac.compare_digest(info.digest, digest):
         raise DigestMismatch("the time-stamp token is for other data", NEXT)
-    return Timestamp(info=info, path=path.certificates, trusted=path.trusted)
+    found = Timestamp(info=info, path=path.certificates, trusted=path.trusted)
+    if found.trusted:  # the word of a stranger counts for nothing, revoked or not
+        known.check_authority(path, found.latest)
+    return found
 
 
 def _signer(message: SignedMessage) -> SignerRecord:
@@ -120,7 +134,19 @@ def parse_info(content: bytes) -> TimeInfo:
         at=_time(found["at"].dump()),
         accuracy=_accuracy(found["accuracy"]),
         nonce=found["nonce"].native,
+        null_parameters=has_null_parameters(imprint),
     )
+
+
+def has_null_parameters(imprint: Any) -> bool:
+    """Whether the algorithm of a MessageImprint has parameters NULL; none is the other form that is taken."""
+    return bool(imprint["algorithm"]["parameters"].dump())
+
+
+def encode_imprint(digest: bytes, *, null_parameters: bool) -> dict[str, Any]:
+    """A MessageImprint of SM3."""
+    more = {"parameters": core.Null()} if null_parameters else {}
+    return {"algorithm": asn1.algorithm(asn1.SM3) | more, "digest": digest}
 
 
 def _time(value: bytes) -> datetime:
@@ -145,7 +171,7 @@ def encode_info(info: TimeInfo, authority: Certificate) -> bytes:
     fields: dict[str, Any] = {
         "version": 1,
         "policy": info.policy,
-        "imprint": {"algorithm": asn1.algorithm(asn1.SM3), "digest": info.digest},
+        "imprint": encode_imprint(info.digest, null_parameters=info.null_parameters),
         "serial": info.serial,
         "at": info.at.astimezone(UTC),
         "tsa": x509.GeneralName("directory_name", x509.Name.load(authority.subject)),

@@ -11,6 +11,7 @@ from crypto.cms.checking import check_signer
 from crypto.cms.message import NEXT, parse_signed, parsing
 from crypto.cms.signer import Signer
 from crypto.errors import DigestMismatch, VerificationFailed
+from crypto.pki.revocation import NOTHING_KNOWN, Revocations
 from crypto.x509 import Certificate
 
 
@@ -32,7 +33,14 @@ class Signed:
         return all(one.trusted for one in self.signers)
 
 
-def read_signed(message: bytes, anchors: Sequence[Certificate], *, at: datetime, data: bytes | None = None) -> Signed:
+def read_signed(
+    message: bytes,
+    anchors: Sequence[Certificate],
+    *,
+    at: datetime,
+    data: bytes | None = None,
+    known: Revocations = NOTHING_KNOWN,
+) -> Signed:
     """Content and signers, if every signature of the message holds; nothing is given out before.
 
     Args:
@@ -40,6 +48,7 @@ def read_signed(message: bytes, anchors: Sequence[Certificate], *, at: datetime,
         anchors: Who is trusted.
         at: When chains must hold where no signing time is told.
         data: The content, where it is not inside; where it is, they must be equal.
+        known: Revocations of signers and time-stamp authorities.
 
     Raises:
         DigestMismatch: The data are not what was signed.
@@ -48,7 +57,7 @@ def read_signed(message: bytes, anchors: Sequence[Certificate], *, at: datetime,
     with parsing("the message is malformed ({error})"):
         found = parse_signed(message)
     content = _content(found.content, data)
-    signers = tuple(check_signer(one, found, content, anchors, at=at) for one in found.signers)
+    signers = tuple(check_signer(one, found, content, anchors, at=at, known=known) for one in found.signers)
     return Signed(content=content, signers=signers)
 
 

@@ -6,7 +6,7 @@ short, and may be done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from crypto.sm2 import PrivateKey, PublicKey
 from crypto.x509 import Certificate, certificates_pem, load_certificates
 from records.secret import Secret
 
+Approvals = list[Mapping[str, str]]
 MARK_LETTERS = 8  # of the fingerprint, in the name of a key that was followed by another
 
 Certify = Callable[[PublicKey], Certificate]
@@ -73,8 +74,8 @@ class Custody:
                 self.keystore.put_record(after)
         return after
 
-    def destroy(self, name: str, at: datetime) -> KeyRecord:
-        """Overwrite and unlink; the record stays and says so. Raises RefusedError, KeyStateRefused."""
+    def destroy(self, name: str, at: datetime) -> tuple[KeyRecord, Approvals]:
+        """Overwrite and unlink; returns the record, which stays, and who agreed. RefusedError, KeyStateRefused."""
         with self.keystore.locked():
             before = self.keystore.record(name)
             after = before.become(State.DESTROYED, at)
@@ -82,10 +83,10 @@ class Custody:
             with self.audit(KeyEvent(action="key.destroy", name=name, detail=_told(after) | {"approvals": agreed})):
                 self.keystore.destroy_key(name)
                 self.keystore.put_record(after)
-        return after
+        return after, agreed
 
-    def export(self, name: str, passphrase: Secret, *, prf: str = asn1.HMAC_SM3) -> bytes:
-        """The private key as PKCS#8 under another passphrase; raises RefusedError, KeyStateRefused."""
+    def export(self, name: str, passphrase: Secret, *, prf: str = asn1.HMAC_SM3) -> tuple[bytes, Approvals]:
+        """The key as PKCS#8 under another passphrase, and who agreed; raises RefusedError, KeyStateRefused."""
         record = self.keystore.record(name)
         if record.state in {State.COMPROMISED, State.DESTROYED}:
             raise KeyStateRefused(
@@ -97,7 +98,8 @@ class Custody:
             )
         agreed = list(self.approve("key.export", name))
         with self.audit(KeyEvent(action="key.export", name=name, detail=_told(record) | {"approvals": agreed})):
-            return keyfile.private_key_pem(self.keystore.open_key(name), passphrase, rounds=keyfile.ROUNDS, prf=prf)
+            key = self.keystore.open_key(name)
+            return keyfile.private_key_pem(key, passphrase, rounds=keyfile.ROUNDS, prf=prf), agreed
 
     def rotate(self, name: str, at: datetime, certify: Certify | None = None) -> tuple[KeyRecord, KeyRecord]:
         """A successor takes the name; the old key stays, deactivated, under its name and the start of its fingerprint.

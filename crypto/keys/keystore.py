@@ -118,11 +118,16 @@ class KeyStore:
         path = self.path(name, _KEY)
         with self.locked():
             self._key()  # a wrong passphrase must not add a key that the right one cannot open
-            if path.exists():
-                raise CryptoError("key '{name}' exists", "choose another name", where=str(path), name=name)
+            self.check_free(name)
             if record is not None:  # first: without its record a key counts as active
                 self.put_record(record)
             files.write_atomic(path, keyfile.private_key_pem(key, self._passphrase, rounds=keyfile.ROUNDS))
+
+    def check_free(self, name: str) -> None:
+        """Return quietly if no key has that name, else raise CryptoError."""
+        path = self.path(name, _KEY)
+        if path.exists():
+            raise CryptoError("key '{name}' exists", "choose another name", where=str(path), name=name)
 
     def replace_key(self, name: str, key: PrivateKey) -> None:
         """Put a successor in the place of a key that was kept under another name before."""

@@ -24,9 +24,10 @@ class KeyEvent:
 
 
 class Audit(Protocol):
-    """Port: the change is made inside; the log has its record if and only if the change came about.
+    """Port: the change is made inside; that it begins is durably in the log before, how it ended after.
 
-    An exception inside is recorded as a failure or refusal, and goes on.
+    So no change stands without a record, whenever the process is killed. An exception inside is recorded as a failure,
+    and goes on.
     """
 
     def __call__(self, event: KeyEvent, /) -> AbstractContextManager[None]: ...
@@ -35,7 +36,7 @@ class Audit(Protocol):
 class Approve(Protocol):
     """Port: who agreed to an action that takes two (CONTRACT §10); raises RefusedError while somebody must still."""
 
-    def __call__(self, action: str, name: str, /) -> Sequence[str]: ...
+    def __call__(self, action: str, name: str, /) -> Sequence[Mapping[str, str]]: ...
 
 
 @contextmanager

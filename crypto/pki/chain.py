@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
 from asn1crypto import x509
 
@@ -38,6 +39,14 @@ class Policy:
 
 
 ANYTHING = Policy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Whom a certificate is for: DNS names in lower case, IP addresses in their one spelling."""
+
+    dns: tuple[str, ...]
+    addresses: tuple[str, ...]
 
 
 def verify(
@@ -110,22 +119,50 @@ def _fits(leaf: Certificate, profile: Profile) -> bool:
 
 def check_name(leaf: Certificate, host: str) -> None:
     """Return quietly if a subject alternative name is the host (RFC 9525: no common name); else NameMismatch."""
-    dns, addresses = names_of(leaf)
-    if not _matches(host, dns, addresses):
+    names = names_of(leaf)
+    if not _matches(host, names):
         raise NameMismatch(
             "certificate {name} is not for {host}",
             "call the host by a name of its certificate: {names}",
             name=leaf.subject_text,
             host=host,
-            names=", ".join((*dns, *addresses)) or "-",
+            names=", ".join((*names.dns, *names.addresses)) or "-",
         )
 
 
-def _matches(host: str, dns: Sequence[str], addresses: Sequence[str]) -> bool:
+def check_admitted(leaf: Certificate, admitted: Collection[str]) -> None:
+    """Return quietly if a subject alternative name, as it is written, is among the admitted ones; else NameMismatch.
+
+    A wildcard admits nobody, for no client is one, and a common name is no name (RFC 9525).
+    """
+    names = names_of(leaf)
+    if {_spelled(one) for one in admitted}.isdisjoint({*names.dns, *names.addresses}):
+        raise NameMismatch(
+            "certificate {name} is not among the admitted peers",
+            "admit one of its names: {names}",
+            name=leaf.subject_text,
+            names=", ".join((*names.dns, *names.addresses)) or "-",
+        )
+
+
+def _matches(host: str, names: Names) -> bool:
+    if is_address(host):
+        return _spelled(host) in names.addresses
+    return any(_matches_dns(_spelled(host), one) for one in names.dns)
+
+
+def is_address(name: str) -> bool:
+    """Whether the name is an IP address."""
     try:
-        return str(ipaddress.ip_address(host)) in addresses
+        ipaddress.ip_address(name)
     except ValueError:
-        return any(_matches_dns(host.lower().removesuffix("."), one) for one in dns)
+        return False
+    return True
+
+
+def _spelled(name: str) -> str:
+    """The one spelling of an address or DNS name."""
+    return str(ipaddress.ip_address(name)) if is_address(name) else name.lower().removesuffix(".")
 
 
 def _matches_dns(host: str, pattern: str) -> bool:
@@ -136,18 +173,38 @@ def _matches_dns(host: str, pattern: str) -> bool:
     return bool(first) and rest == pattern[2:] and "." in rest
 
 
-def names_of(leaf: Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(DNS names in lower case, IP addresses) of the subject alternative name."""
-    for extension in x509.Certificate.load(leaf.der)["tbs_certificate"]["extensions"] or ():
-        if extension["extn_id"].native == "subject_alt_name":
-            found = list(extension["extn_value"].parsed)
-            dns = tuple(one.native.lower() for one in found if one.name == "dns_name")
-            return dns, tuple(str(one.native) for one in found if one.name == "ip_address")
-    return (), ()
+def names_of(leaf: Certificate) -> Names:
+    """Whom the subject alternative name names."""
+    found = _extension(leaf, "subject_alt_name") or ()
+    return Names(
+        dns=tuple(one.native.lower() for one in found if one.name == "dns_name"),
+        addresses=tuple(str(one.native) for one in found if one.name == "ip_address"),
+    )
+
+
+def responder_of(certificate: Certificate) -> str | None:
+    """Where its issuer answers OCSP, as the authority information access says (RFC 5280 §4.2.2.1)."""
+    for one in _extension(certificate, "authority_information_access") or ():
+        place = one["access_location"]
+        if one["access_method"].native == "ocsp" and place.name == "uniform_resource_identifier":
+            return str(place.native)
+    return None
+
+
+def _extension(certificate: Certificate, name: str) -> Any:
+    """An extension that only one question needs: read again, for the record holds what all chains need."""
+    for one in x509.Certificate.load(certificate.der)["tbs_certificate"]["extensions"] or ():
+        if one["extn_id"].native == name:
+            return one["extn_value"].parsed
+    return None
 
 
 def check_revocation(path: Path, lists: Sequence[RevocationList], at: datetime) -> None:
-    """Every certificate below the anchor is on no current list of its issuer; an anchor vouches for itself."""
+    """Every certificate below the anchor is on no current list of its issuer.
+
+    An anchor is trusted by decision, not by what its issuer says: no list about it is asked for, also where it is an
+    intermediate CA. OpenSSL asks for one (X509_V_FLAG_CRL_CHECK_ALL).
+    """
     chain = path.certificates
     for certificate, issuer in pairwise(chain):
         check_not_listed(certificate, issuer, lists, at)

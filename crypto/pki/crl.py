@@ -14,7 +14,7 @@ from crypto import asn1, der, pem
 from crypto.errors import CertificateRevoked, CryptoError, InvalidEncoding, RevocationUnknown, VerificationFailed
 from crypto.pki import building
 from crypto.sm2 import PrivateKey
-from crypto.x509 import Certificate, text_of
+from crypto.x509 import Certificate, extension_values, text_of
 
 LABEL = "X509 CRL"
 MAX_BYTES = 64 << 20
@@ -134,7 +134,7 @@ def _read(found: Any, data: bytes) -> RevocationList:
     inner, outer = tbs["signature"], found["signature_algorithm"]
     if not asn1.is_sm2_signature(outer, found["signature"]) or inner.dump() != outer.dump():
         raise InvalidEncoding("the revocation list is not signed by SM2 with SM3", _NEXT)
-    extensions = _extensions(tbs["crl_extensions"])
+    extensions = extension_values(tbs["crl_extensions"], KNOWN_CRITICAL)
     return RevocationList(
         der=data,
         tbs=tbs.dump(),
@@ -149,26 +149,11 @@ def _read(found: Any, data: bytes) -> RevocationList:
     )
 
 
-def _extensions(extensions: Any) -> dict[str, Any]:
-    """Name to value; RFC 5280 §5.2: a critical one that we do not know makes the list unusable."""
-    values: dict[str, Any] = {}
-    for extension in extensions or ():
-        name = extension["extn_id"].native
-        if name in values or (extension["critical"].native and name not in KNOWN_CRITICAL):
-            raise InvalidEncoding(
-                "revocation list: extension {name} is repeated, or critical and unknown",
-                "ask the CA for a full list",
-                name=name,
-            )
-        values[name] = extension["extn_value"].parsed.native
-    return values
-
-
 def _revoked(entries: Any) -> dict[int, Revoked]:
     found: dict[int, Revoked] = {}
     for entry in entries or ():
         serial = entry["user_certificate"].native
-        reason = _extensions(entry["crl_entry_extensions"]).get("crl_reason", Reason.UNSPECIFIED)
+        reason = extension_values(entry["crl_entry_extensions"], KNOWN_CRITICAL).get("crl_reason", Reason.UNSPECIFIED)
         if serial in found or reason == "remove_from_crl":
             raise InvalidEncoding("the revocation list names a serial number twice, or is a delta list", _NEXT)
         found[serial] = Revoked(entry["revocation_date"].native, _reason(reason))
@@ -182,11 +167,21 @@ def _reason(name: str) -> Reason:
 
 def check_list(one: RevocationList, issuer: Certificate, at: datetime) -> None:
     """Return quietly if the CA signed the list and it is current; else raise RevocationUnknown."""
+    check_signed(one, issuer)
+    check_dates(one, at)
+
+
+def check_signed(one: RevocationList, issuer: Certificate) -> None:
+    """Return quietly if the CA signed the list, whatever its dates; else raise RevocationUnknown."""
     may_sign = issuer.is_ca and (issuer.key_usage is None or "crl_sign" in issuer.key_usage)
     if one.issuer != issuer.subject or not may_sign or not _signed(one, issuer):
         raise RevocationUnknown(
             "the revocation list of {issuer} is not signed by that CA", _NEXT, issuer=one.issuer_text
         )
+
+
+def check_dates(one: RevocationList, at: datetime) -> None:
+    """Return quietly if the list is current; else raise RevocationUnknown."""
     if not one.this_update <= at <= one.next_update:
         raise RevocationUnknown(
             "the revocation list of {issuer} is not of that time: it holds from {start:%Y-%m-%dT%H:%M:%SZ} to "
@@ -206,6 +201,11 @@ def _signed(one: RevocationList, issuer: Certificate) -> bool:
     return True
 
 
+def lists_of(issuer: Certificate, lists: Sequence[RevocationList]) -> list[RevocationList]:
+    """Those that bear the CA's name, and its key's where they say which."""
+    return [one for one in lists if one.issuer == issuer.subject and one.issuer_key in {None, issuer.subject_key}]
+
+
 def check_not_listed(
     certificate: Certificate, issuer: Certificate, lists: Sequence[RevocationList], at: datetime
 ) -> None:
@@ -213,7 +213,7 @@ def check_not_listed(
 
     Raises CertificateRevoked, whenever it was revoked: a stolen key sets any date. RevocationUnknown without a list.
     """
-    own = [one for one in lists if one.issuer == issuer.subject and one.issuer_key in {None, issuer.subject_key}]
+    own = lists_of(issuer, lists)
     if not own:
         raise RevocationUnknown(
             "no revocation list of {issuer} is given", "pass its list with --crl FILE", issuer=issuer.subject_text

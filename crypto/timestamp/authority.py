@@ -78,6 +78,7 @@ class Authority:
             at=at,
             accuracy=self.accuracy,
             nonce=request.nonce,
+            null_parameters=request.null_parameters,
         )
         return self._sign(encode_info(info, leaf), at, whole=request.with_certificate)
 

@@ -10,6 +10,7 @@ from asn1crypto import core
 
 from crypto import asn1, der
 from crypto.cms.shapes import MessageImprint
+from crypto.cms.token import encode_imprint, has_null_parameters
 from crypto.errors import CryptoError, InvalidEncoding
 
 MAX_REQUEST_BYTES = 16 << 10
@@ -43,16 +44,18 @@ class Request:
         nonce: Must come back; None where the asker does without.
         policy: OID that the asker wants; None leaves it to the authority.
         with_certificate: Whether the authority's certificate shall come along.
+        null_parameters: Whether the digest's algorithm has parameters NULL instead of none: the answer repeats it.
     """
 
     digest: bytes
     nonce: int | None = None
     policy: str | None = None
     with_certificate: bool = True
+    null_parameters: bool = False
 
     def encode(self) -> bytes:
         """DER."""
-        imprint = {"algorithm": asn1.algorithm(asn1.SM3), "digest": self.digest}
+        imprint = encode_imprint(self.digest, null_parameters=self.null_parameters)
         fields: dict[str, Any] = {"version": 1, "imprint": imprint, "certificate": self.with_certificate}
         if self.nonce is not None:
             fields["nonce"] = self.nonce
@@ -104,4 +107,5 @@ def _read(found: Any) -> Request:
         nonce=nonce,
         policy=found["policy"].dotted if found["policy"] else None,
         with_certificate=found["certificate"].native,
+        null_parameters=has_null_parameters(imprint),
     )

@@ -92,6 +92,8 @@ def verify_response(data: bytes, request: Request, anchors: Sequence[Certificate
     """
     token = parse_response(data)
     found = read_token(token, request.digest, anchors)
+    if found.info.null_parameters != request.null_parameters:
+        raise TimestampRefused("the time stamp does not repeat the imprint as it was asked for", _NEXT)
     if found.info.nonce != request.nonce:
         raise TimestampRefused("the time-stamp answers another question: its nonce differs", _NEXT)
     if request.policy is not None and found.info.policy != request.policy:

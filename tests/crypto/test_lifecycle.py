@@ -54,7 +54,7 @@ def log() -> Log:
 
 @pytest.fixture
 def custody(open_keystore: Callable[..., KeyStore], log: Log) -> Custody:
-    return Custody(keystore=open_keystore(), audit=log, approve=lambda *_: ["li"])
+    return Custody(keystore=open_keystore(), audit=log, approve=lambda *_: [{"approved_by": "li"}])
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(State, State)))
@@ -136,7 +136,8 @@ def test_destroying_and_exporting_wait_for_a_second_person(custody: Custody, log
 @pytest.mark.parametrize("prf", [asn1.HMAC_SM3, asn1.HMAC_SM3_OPENSSL])
 def test_an_exported_key_opens_under_its_new_passphrase_alone(custody: Custody, prf: str) -> None:
     made = custody.generate("k", Use.SIGN, AT)
-    data = custody.export("k", Secret("other"), prf=prf)
+    data, agreed = custody.export("k", Secret("other"), prf=prf)
+    assert agreed == [{"approved_by": "li"}]
     assert keyfile.load_private_key(data, Secret("other")).public.fingerprint == made.fingerprint
     with pytest.raises(AuthenticationFailed):
         keyfile.load_private_key(data, Secret("correct horse"))

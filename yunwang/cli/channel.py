@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from records.errors import UsageError
-from yunwang.cli.files import naming, read_file
 from yunwang.cli.output import emit, note
 from yunwang.sockets import split_address
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from crypto.channel.files.receive import Received
     from crypto.channel.files.send import Sent
     from crypto.channel.probe import Report
-    from crypto.pki.crl import RevocationList
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -28,6 +26,15 @@ Anchor = Annotated[Path | None, typer.Option("--ca", help="the CA of the peers, 
 Lists = Annotated[list[Path] | None, typer.Option("--crl", help="revocation list, PEM or DER; one of each CA")]
 Passphrase = Annotated[Path | None, typer.Option("--passphrase-file", help="file whose text opens the key")]
 Name = Annotated[str | None, typer.Option("--name", help="name in the server's certificate; the host of --to")]
+
+
+@app.callback()
+def configured() -> None:
+    """Files over TLS 1.3 with SM2, SM3, SM4."""
+    from yunwang.cli.call import current  # noqa: PLC0415 - not for --help
+    from yunwang.wiring import order_providers, settings_of  # noqa: PLC0415
+
+    order_providers(settings_of(current(), current().place(tell=False)))
 
 
 def _config(
@@ -41,6 +48,7 @@ def _config(
     from crypto.channel import ChannelConfig  # noqa: PLC0415 - pyOpenSSL's weight
     from yunwang.cli.anchors import find_anchors, read_certificates  # noqa: PLC0415
     from yunwang.cli.key_files import private_key  # noqa: PLC0415
+    from yunwang.cli.revocations import read_lists  # noqa: PLC0415
 
     anchors = find_anchors(ca)
     if not anchors:
@@ -49,16 +57,9 @@ def _config(
         key=private_key(key, passphrase),
         chain=read_certificates(certificate),
         anchors=anchors,
-        crls=tuple(_list(one) for one in lists or ()),
+        crls=read_lists(lists or ()),
         peers=frozenset(peers or ()),
     )
-
-
-def _list(path: Path) -> RevocationList:
-    from crypto.pki.crl import load_list  # noqa: PLC0415 - only with --crl
-
-    with naming(path):
-        return load_list(read_file(path))
 
 
 @app.command()
@@ -70,7 +71,8 @@ def serve(
     crl: Lists = None,
     out: Annotated[Path, typer.Option("--out", help="folder for what is received; made if missing")] = Path("received"),
     peer: Annotated[
-        list[str] | None, typer.Option("--peer", help="admit only clients of this name (DNS, IP or common name)")
+        list[str] | None,
+        typer.Option("--peer", help="admit only clients that bear this name (DNS or IP)"),
     ] = None,
     passphrase_file: Passphrase = None,
 ) -> None:

@@ -21,7 +21,7 @@ from yunwang.cli.crypto_keys import keys
 from yunwang.cli.crypto_pki import ca, csr
 from yunwang.cli.crypto_tsa import tsa
 from yunwang.cli.files import naming, read_file, read_passphrase, unreadable, write_file
-from yunwang.cli.key_files import private_key, public_key
+from yunwang.cli.key_files import Prf, PrfOption, private_key, public_key
 from yunwang.cli.output import emit, show_error
 from yunwang.wiring import order_providers, settings_of
 
@@ -99,6 +99,7 @@ def hmac(
 def keygen(
     out: Path = typer.Option(..., "--out", help="private key, PKCS#8 PBES2, PEM"),
     pub: Path | None = typer.Option(None, "--pub", help="public key, SubjectPublicKeyInfo, PEM"),
+    prf: PrfOption = Prf.GM,
     passphrase_file: Path | None = PASSPHRASE,
 ) -> None:
     """Make an SM2 key; the file is encrypted and readable by its owner alone."""
@@ -112,7 +113,7 @@ def keygen(
             "{path} is there already", "a key is never overwritten: choose another name", where=str(out), path=str(out)
         )
     key = sm2.generate()
-    write_file(out, keyfile.private_key_pem(key, passphrase), 0o600)
+    write_file(out, keyfile.private_key_pem(key, passphrase, prf=prf.oid), 0o600)
     if pub is not None:
         write_file(pub, keyfile.public_key_pem(key.public))
     emit({"key": str(out), "pub": None if pub is None else str(pub), "fingerprint": key.public.fingerprint})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ import typer
 
 from crypto.errors import VerificationFailed
 from crypto.keys.keystore import KeyStore
-from crypto.pki.chain import Policy, read_path
-from crypto.pki.crl import RevocationList, load_list
+from crypto.pki.chain import Policy, read_path, responder_of
 from crypto.pki.expiry import report
 from crypto.pki.profiles import Profile
 from crypto.x509 import Certificate, load_certificates
@@ -23,8 +23,9 @@ from records.instants import now, parse_instant
 from records.secret import Secret
 from yunwang.cli.anchors import find_anchors, read_certificates
 from yunwang.cli.call import current
-from yunwang.cli.files import naming, read_file
+from yunwang.cli.files import naming
 from yunwang.cli.output import emit, show_error
+from yunwang.cli.revocations import read_lists
 
 cert = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -57,43 +58,52 @@ def cert_verify(
     ca: Path | None = CA,
     at: str = typer.Option("", "--at", help="RFC 3339 instant; now"),
     crl: list[Path] = typer.Option([], "--crl", help="revocation list, PEM or DER; may be given several times"),
-    ocsp: str = typer.Option("", "--ocsp", help="http://HOST:PORT/ of the responder of the certificate's CA"),
+    ocsp: str = typer.Option("", "--ocsp", help="http://HOST:PORT/ of the CA's responder; for CAs, that they name"),
     use: Profile | None = typer.Option(None, "--use", help="what it is used for; any use if not given"),
     host: str = typer.Option("", "--host", help="DNS name or IP address that it must be for"),
 ) -> None:
     """Verify the chain from the first certificate of a file to a trusted CA, its use, name and revocation."""
     leaf, *others = read_certificates(file)
     anchors, moment = find_anchors(ca), _instant(at)
-    policy = Policy(profile=use, host=host or None, lists=tuple(_list(one) for one in crl))
+    policy = Policy(profile=use, host=host or None, lists=read_lists(crl))
     try:
         with naming(file):
             path = read_path(leaf, others, anchors, moment, policy)
-            _ask_responder(path, ocsp)
+            asked = _ask_responders(path, ocsp)
     except VerificationFailed as error:
-        emit({"valid": False, "trusted": False, "chain": [], "why": type(error).__name__})
+        emit({"valid": False, "trusted": False, "chain": [], "why": type(error).__name__, "ocsp": []})
         show_error(error)
         raise typer.Exit(1) from None
     chain = [one.subject_text for one in path.certificates]
-    emit({"valid": True, "trusted": path.trusted, "chain": chain, "why": None})
+    emit({"valid": True, "trusted": path.trusted, "chain": chain, "why": None, "ocsp": asked})
     if not path.trusted:
         raise typer.Exit(1)
 
 
-def _list(path: Path) -> RevocationList:
-    data = read_file(path)
-    with naming(path):
-        return load_list(data)
+def _ask_responders(path: Chain, url: str) -> list[dict[str, Any]]:
+    """Each certificate below the anchor, and who was asked about it; None where nobody could be.
 
-
-def _ask_responder(path: Chain, url: str) -> None:
-    """The responder's word on the first certificate, where a responder is named."""
+    The first is asked at ``url``, another at the address that it names, but only under a trusted anchor: else a
+    certificate could send us anywhere.
+    """
     if not url:
-        return
+        return []
+    rows: list[dict[str, Any]] = []
+    for below, issuer in pairwise(path.certificates):
+        address = (responder_of(below) if path.trusted else None) if rows else url
+        if address:
+            _ask_responder(below, issuer, address)
+        rows.append({"certificate": below.subject_text, "asked": address})
+    return rows
+
+
+def _ask_responder(one: Certificate, issuer: Certificate, url: str) -> None:
+    """Return quietly if the responder says that the certificate is good."""
     from crypto.pki.ocsp import check_response, make_request, new_nonce  # noqa: PLC0415 - only where it is asked
     from crypto.pki.ocsp_http import ask  # noqa: PLC0415
 
-    (leaf, issuer), nonce = path.certificates[:2], new_nonce()
-    check_response(ask(url, make_request(leaf, issuer, nonce)), leaf, issuer, nonce, now())
+    nonce = new_nonce()
+    check_response(ask(url, make_request(one, issuer, nonce)), one, issuer, nonce, now())
 
 
 @cert.command("ls")

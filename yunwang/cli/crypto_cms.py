@@ -33,10 +33,12 @@ from yunwang.cli.anchors import find_anchors, read_certificates
 from yunwang.cli.files import naming, read_file, write_file
 from yunwang.cli.key_files import private_key
 from yunwang.cli.output import emit, show_error
+from yunwang.cli.revocations import find_revocations
 
 cms = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 CA = typer.Option(None, "--ca", help="the CA that you trust, PEM; else YW_CA or the data folder's")
+CRL = typer.Option([], "--crl", help="revocation list, PEM or DER; one of each CA")
 KEY = typer.Option(..., "--key", help="private key, PEM, or `site` for the data folder's")
 CERT = typer.Option(None, "--cert", help="the key's certificate and its CA, PEM")
 PASSPHRASE = typer.Option(
@@ -120,16 +122,17 @@ def cms_verify(
     file: Path,
     sig: Path | None = typer.Option(None, "--sig", help="the signature of FILE; else FILE.p7s, else FILE is signed"),
     ca: Path | None = CA,
+    crl: list[Path] = CRL,
     out: Path | None = typer.Option(None, "--out", help="where the content of a valid and trusted message goes"),
     detached: bool = typer.Option(False, "--detached", help="FILE.p7s must be there, or --sig"),
 ) -> None:
     """Verify a signed message; exit 0 only if every signature is valid and trusted."""
     message, beside = _parts(file, sig, detached=detached)
-    anchors = find_anchors(ca)
+    anchors, known = find_anchors(ca), find_revocations(crl)
     data = None if beside is None else read_file(beside)
     with naming(message):
         body = _message(read_file(message))
-    found = _checked(message, lambda: read_signed(body, anchors, at=now(), data=data))
+    found = _checked(message, lambda: read_signed(body, anchors, at=now(), data=data, known=known))
     _tell(found.signers, message, known=bool(anchors))
     if out is not None:
         write_file(out, found.content)
@@ -152,7 +155,14 @@ def _checked(message: Path, read: Callable[[], Signed]) -> Signed:
         with naming(message):
             return read()
     except VerificationFailed as error:
-        emit({"valid": False, "trusted": False, "signer": None, "signed_at": None, "timestamped": False, "signers": []})
+        nobody: dict[str, Any] = {
+            "trusted": False,
+            "signer": None,
+            "signed_at": None,
+            "timestamped": False,
+            "signers": [],
+        }
+        emit({"valid": False, **nobody, "why": type(error).__name__})
         show_error(error)
         raise typer.Exit(1) from None
 
@@ -161,7 +171,7 @@ def _tell(signers: tuple[Signer, ...], message: Path, *, known: bool, **more: An
     """The verdict on a message whose signatures hold; ends with 1 unless all signers are trusted."""
     rows = [_row(one) for one in signers]
     trusted = all(one.trusted for one in signers)
-    emit({"valid": True, **rows[0], "trusted": trusted, "signers": rows, **more})
+    emit({"valid": True, **rows[0], "trusted": trusted, "signers": rows, "why": None, **more})
     if trusted:
         return
     stranger = next(one for one in signers if not one.trusted)
@@ -224,6 +234,7 @@ def cms_decrypt(
     cert_file: Path = typer.Option(..., "--cert", help="the certificate that the message was encrypted for"),
     out: Path = typer.Option(..., "--out", help="where the content goes"),
     ca: Path | None = CA,
+    crl: list[Path] = CRL,
     passphrase_file: Path | None = PASSPHRASE,
 ) -> None:
     """Decrypt a message; nothing is written unless all of it holds, and a signer is trusted."""
@@ -236,8 +247,8 @@ def cms_decrypt(
         write_file(out, plain, PRIVATE_FILE)
         emit({"out": str(out), "signers": []})
         return
-    anchors = find_anchors(ca)
-    found = _checked(file, lambda: decrypt_signed(message, recipient, anchors, at=now()))
+    anchors, known = find_anchors(ca), find_revocations(crl)
+    found = _checked(file, lambda: decrypt_signed(message, recipient, anchors, at=now(), known=known))
     _tell(found.signers, file, known=bool(anchors), out=str(out) if found.trusted else None)
     write_file(out, found.content, PRIVATE_FILE)
 

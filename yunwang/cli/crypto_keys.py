@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from crypto import asn1
 from crypto.keys.keystore import KeyStore
 from crypto.keys.lifecycle import State, check_transition
-from crypto.keys.record import KeyRecord
+from crypto.keys.record import KeyRecord, Use
 from crypto.x509 import load_certificates
 from records.errors import UsageError
 from records.instants import now
 from records.secret import Secret
 from yunwang.cli.files import write_file
+from yunwang.cli.key_files import Prf, PrfOption
 from yunwang.cli.output import emit
 from yunwang.secrets import secret_of_file
 from yunwang.wiring import Site, open_site
@@ -27,16 +26,6 @@ keys = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=F
 DryRun = Annotated[bool, typer.Option("--dry-run", help="tell what would come of it, change nothing")]
 PRIVATE = 0o600
 COLUMNS = ("name", "use", "algorithm", "state", "created", "changed", "fingerprint", "certificate", "not_after")
-
-
-class Prf(StrEnum):
-    """Which OID of HMAC-SM3 the key file names."""
-
-    GMSSL = "gmssl"
-    OPENSSL = "openssl"
-
-
-_OIDS = {Prf.GMSSL: asn1.HMAC_SM3, Prf.OPENSSL: asn1.HMAC_SM3_OPENSSL}
 
 
 @keys.command("ls")
@@ -57,6 +46,29 @@ def _certified(keystore: KeyStore, record: KeyRecord) -> dict[str, object]:
 
 def _told(record: KeyRecord) -> dict[str, object]:
     return dict(record.as_json())
+
+
+@keys.command("generate")
+def generate(
+    name: str,
+    use: Annotated[Use, typer.Option("--use", help="what it is for: sign or enc")] = Use.SIGN,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a key, which waits to be activated."""
+    site, at = open_site(), now()
+    if dry_run:
+        site.keystore.check_free(name)
+        emit({"name": name, "use": use, "state": State.PRE_ACTIVE, "applied": False})
+        return
+    from yunwang.custody import custody_of  # noqa: PLC0415 - the state database only for a change
+
+    emit(_told(custody_of(site).generate(name, use, at)) | {"applied": True})
+
+
+@keys.command("activate")
+def activate(name: str, dry_run: DryRun = False) -> None:
+    """Let a key that waits be used."""
+    _change(name, State.ACTIVE, dry_run)
 
 
 @keys.command("deactivate")
@@ -91,11 +103,12 @@ def destroy(name: str, dry_run: DryRun = False) -> None:
     """Overwrite and remove a deactivated key; takes two persons where there are two users. Its record stays."""
     site, at = open_site(), now()
     if dry_run:
-        emit(_told(_would(site, name, State.DESTROYED, at)) | {"approvals": [], "applied": False})
+        emit(_told(_would(site, name, State.DESTROYED, at)) | {"applied": False})
         return
     from yunwang.custody import custody_of  # noqa: PLC0415 - the state database only for a change
 
-    emit(_told(custody_of(site).destroy(name, at)) | {"approvals": [], "applied": True})
+    record, agreed = custody_of(site).destroy(name, at)
+    emit(_told(record) | {"approvals": agreed, "applied": True})
 
 
 @keys.command("rotate")
@@ -113,12 +126,27 @@ def rotate(name: str, dry_run: DryRun = False) -> None:
     emit(_told(fresh) | {"kept_as": old.name, "applied": True})
 
 
+@keys.command("rotate-kek")
+def rotate_kek(dry_run: DryRun = False) -> None:
+    """Make a new key-encrypting key and wrap all data keys under it; the older ones are deactivated."""
+    from crypto.keys.datakeys import DataKeys  # noqa: PLC0415 - only here
+    from yunwang.custody import audit_of  # noqa: PLC0415 - the state database only for a change
+
+    site = open_site()
+    kept = DataKeys(keystore=site.keystore, audit=audit_of(site))
+    if dry_run:
+        emit({"rewrapped": len(kept.names()), "applied": False})
+        return
+    fresh, count = kept.rotate(now())
+    emit(_told(fresh) | {"rewrapped": count, "applied": True})
+
+
 @keys.command("export")
 def export(
     name: str,
     out: Annotated[Path, typer.Option("--out", help="private key, PKCS#8 PBES2, PEM")],
     new_passphrase_file: Annotated[Path, typer.Option("--new-passphrase-file", help="what opens the exported key")],
-    prf: Annotated[Prf, typer.Option("--prf", help="whose OID of HMAC-SM3 is written")] = Prf.GMSSL,
+    prf: PrfOption = Prf.GM,
     dry_run: DryRun = False,
 ) -> None:
     """Write a key under another passphrase; takes two persons where there are two users."""
@@ -129,9 +157,12 @@ def export(
             "put one into the file",
             where="--new-passphrase-file",
         )
-    record = site.keystore.record(name)
-    if not dry_run:
-        from yunwang.custody import custody_of  # noqa: PLC0415 - the state database only for a change
+    told = {"name": name, "key": str(out), "fingerprint": site.keystore.record(name).fingerprint}
+    if dry_run:
+        emit(told | {"applied": False})
+        return
+    from yunwang.custody import custody_of  # noqa: PLC0415 - the state database only for a change
 
-        write_file(out, custody_of(site).export(name, secret, prf=_OIDS[prf]), PRIVATE)
-    emit({"name": name, "key": str(out), "fingerprint": record.fingerprint, "approvals": [], "applied": not dry_run})
+    data, agreed = custody_of(site).export(name, secret, prf=prf.oid)
+    write_file(out, data, PRIVATE)
+    emit(told | {"approvals": agreed, "applied": True})

@@ -29,13 +29,14 @@ ca = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=Fal
 ocsp = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 ca.add_typer(ocsp, name="ocsp", help="answer whether certificates are revoked")
 
-Dir = Annotated[Path | None, typer.Option("--dir", help="folder of the CA; ca in the data folder")]
+Dir = Annotated[Path | None, typer.Option("--dir", help="folder of the CA, or `site`; ca in the data folder")]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option("--passphrase-file", help="file whose text opens the key; else YW_PASSPHRASE_FILE or a prompt"),
 ]
 Days = Annotated[int, typer.Option("--days", min=1, max=36500, help="validity in days")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="tell what would come of it, change nothing")]
+SITE = "site"
 Subject = Annotated[str, typer.Option("--subject", help="CN=NAME,O=ORGANISATION,C=CN")]
 Names = Annotated[list[str], typer.Option("--name", help="DNS name or IP address; may be given several times")]
 
@@ -44,12 +45,20 @@ def _authority(option: Path | None, passphrase_file: Path | None) -> Authority:
     passphrase = read_passphrase(passphrase_file)
     if passphrase is None:
         raise UsageError("the CA's key needs its passphrase", "give --passphrase-file FILE", where="--passphrase-file")
-    return Authority(_folder(option), passphrase)
+    return _opened(option, passphrase)
 
 
-def _folder(option: Path | None) -> Path:
-    """``--dir``, else the folder ``ca`` in the data folder."""
-    return option or current().place(tell=False).root / "ca"
+def _opened(option: Path | None, passphrase: Secret) -> Authority:
+    """The CA in ``--dir``, the site's own, or the one in the folder ``ca`` of the data folder.
+
+    Where the data folder has a state database, its audit log hears of what the CA does, wherever the CA lies.
+    """
+    from yunwang.custody import audit_of_call  # noqa: PLC0415 - the state database only where there is one
+
+    place, audit = current().place(tell=False), audit_of_call()
+    if str(option) == SITE:
+        return Authority(place.root, passphrase, audit=audit, site=True)
+    return Authority(option or place.root / "ca", passphrase, audit=audit)
 
 
 def _certificate(one: Certificate) -> dict[str, object]:
@@ -76,6 +85,10 @@ def init(
     dry_run: DryRun = False,
 ) -> None:
     """Make a CA: a root, or one below --parent, which has the same passphrase."""
+    if str(folder) == SITE or str(parent) == SITE:
+        raise UsageError(
+            "the site's CA comes with the site", "set the site up: yw inventory import PATH", where="--dir"
+        )
     name, length = building.name_of(subject), path_length if path_length is not None else int(parent is None)
     found = _authority(folder, passphrase_file)
     if dry_run:
@@ -93,7 +106,7 @@ def init(
 @ca.command("ls")
 def ls(folder: Dir = None) -> None:
     """List what a CA issued, with what is revoked."""
-    found = Authority(_folder(folder), Secret(""))
+    found = _opened(folder, Secret(""))
     revoked = found.register().revoked
     rows = [
         _certificate(one)
@@ -168,15 +181,19 @@ def revoke(
     serial: Annotated[str | None, typer.Option("--serial", help="serial number, hex")] = None,
     cert: Annotated[Path | None, typer.Option("--cert", help="the certificate instead")] = None,
     reason: Annotated[Reason, typer.Option("--reason", help="why")] = Reason.UNSPECIFIED,
+    passphrase_file: PassphraseFile = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Revoke a certificate that this CA issued; publish the next list with `ca crl`."""
-    number, found = _serial(serial, cert), Authority(_folder(folder), Secret(""))
-    found.check_issued(number)
-    at = now().replace(microsecond=0)
-    if not dry_run:
-        at = found.revoke(number, at, reason).at
-    emit({"serial": f"{number:x}", "revoked_at": at, "reason": reason, "applied": not dry_run})
+    """Revoke a certificate that this CA issued; the CA's key signs the next list, `crl.pem` in its folder."""
+    number, at = _serial(serial, cert), now().replace(microsecond=0)
+    if dry_run:
+        _opened(folder, Secret("")).check_issued(number)
+        emit({"serial": f"{number:x}", "revoked_at": at, "reason": reason, "crl": None, "applied": False})
+        return
+    found = _authority(folder, passphrase_file)
+    revoked = found.revoke(number, at, reason)
+    shown = {"revoked_at": revoked.at, "reason": revoked.reason, "crl": str(found.list_file)}
+    emit({"serial": f"{number:x}"} | shown | {"applied": True})
 
 
 def _serial(text: str | None, certificate: Path | None) -> int:

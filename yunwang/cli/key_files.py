@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from crypto import asn1
 from crypto.keys import keyfile
 from crypto.sm2 import PrivateKey, PublicKey, device_key
 from records.errors import UsageError
@@ -12,6 +17,23 @@ from yunwang.cli.anchors import read_certificates
 from yunwang.cli.files import naming, read_file, read_passphrase
 
 _DEVICE = re.compile(r"sdf:([0-9]{1,6})")
+
+
+class Prf(StrEnum):
+    """Whose OID of HMAC-SM3 a key file names."""
+
+    GM = "gm"
+    RFC = "rfc"
+
+    @property
+    def oid(self) -> str:
+        """``gm`` as GmSSL and the GM standards write it, ``rfc`` the only one that OpenSSL and Tongsuo read."""
+        return asn1.HMAC_SM3 if self is Prf.GM else asn1.HMAC_SM3_OPENSSL
+
+
+PrfOption = Annotated[
+    Prf, typer.Option("--prf", help="OID of HMAC-SM3 in the file: gm, or rfc for OpenSSL and Tongsuo")
+]
 
 
 def private_key(key: Path, passphrase_file: Path | None, *, encryption: bool = False) -> PrivateKey:

@@ -9,15 +9,23 @@ import typer
 from crypto.bundle import Verification, verify_artefact
 from records.errors import UserError
 from yunwang.cli.anchors import find_anchors
+from yunwang.cli.call import current
 from yunwang.cli.output import emit, show_error
+from yunwang.cli.revocations import find_revocations
 from yunwang.language import translate
 from yunwang.verification import RULES
+from yunwang.wiring import order_providers, settings_of
 
 
-def command(path: Path, ca: Path | None = typer.Option(None, "--ca", help="the CA that you trust, PEM")) -> None:
+def command(
+    path: Path,
+    ca: Path | None = typer.Option(None, "--ca", help="the CA that you trust, PEM"),
+    crl: list[Path] = typer.Option([], "--crl", help="revocation list, PEM or DER; one of each CA"),
+) -> None:
     """Verify a bundle (folder or zip), a file beside its .p7s, or a .p7s. Exit 0 only if valid and trusted."""
+    order_providers(settings_of(current(), current().place(tell=False)))
     anchors = find_anchors(ca)
-    found = verify_artefact(path, anchors, RULES)
+    found = verify_artefact(path, anchors, RULES, find_revocations(crl))
     emit(found.as_json(translate))
     if found.accepted:
         return

@@ -181,8 +181,8 @@ def test_the_servers_name(
 def test_a_server_may_admit_named_clients_only(authority: Authority, configure: Configure) -> None:
     server = configure(peers=frozenset({"edge-1", "127.0.0.9"}))
     named, addressed, other = (
-        configure(chain=(authority.leaf(common, ips=[ip]),))
-        for common, ip in (("edge-1", "127.0.0.1"), ("x", "127.0.0.9"), ("edge-2", "127.0.0.1"))
+        configure(chain=(authority.leaf("节点", dns=[name], ips=[ip]),))
+        for name, ip in (("edge-1", "127.0.0.1"), ("x", "127.0.0.9"), ("edge-2", "127.0.0.1"))
     )
 
     assert meet(server, named) == (None, None)
