@@ -1,0 +1,1 @@
+"""Long work with progress (jobs), at fixed times (schedules), and for people (tickets). Knows no domain."""
