@@ -7,6 +7,7 @@ from asn1crypto import keys
 
 from crypto import curve
 from crypto.errors import InvalidKey, InvalidPoint
+from tests.crypto.wording import told
 
 BASE = curve.GENERATOR
 SPKI = keys.PublicKeyInfo(
@@ -16,10 +17,6 @@ SPKI = keys.PublicKeyInfo(
     }
 ).dump()
 ROOT = pow(curve.B, (curve.P + 1) // 4, curve.P)  # (0, ROOT) is a point
-
-
-def told(refused: pytest.ExceptionInfo[InvalidKey]) -> tuple[str, str]:
-    return refused.value.problems[0].text(), refused.value.problems[0].advice()
 
 
 NO_SCALAR = (

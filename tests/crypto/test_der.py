@@ -13,6 +13,7 @@ from crypto import der
 from crypto.curve import N
 from crypto.errors import InvalidEncoding, VerificationFailed
 from crypto.sm2 import generate
+from tests.crypto.wording import told
 
 SCALARS = st.integers(1, N - 1)
 KEY = generate()
@@ -107,11 +108,11 @@ def test_check_refuses(data: str) -> None:
         der.check(bytes.fromhex(data))
 
 
-def told(refused: pytest.ExceptionInfo[InvalidEncoding]) -> str:
+def reason(refused: pytest.ExceptionInfo[InvalidEncoding]) -> str:
     """What is wrong; that a next step is told is checked on the way."""
-    problem = refused.value.problems[0]
-    assert problem.advice() == "get it again from its sender; it was changed or made by a faulty program"
-    return problem.text()
+    why, advice = told(refused)
+    assert advice == "get it again from its sender; it was changed or made by a faulty program"
+    return why
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def told(refused: pytest.ExceptionInfo[InvalidEncoding]) -> str:
 def test_a_refusal_tells_what_and_where(data: str, why: str) -> None:
     with pytest.raises(InvalidEncoding) as refused:
         der.check(bytes.fromhex(data))
-    assert told(refused) == why
+    assert reason(refused) == why
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 511, 2**16 - 1, 2**16, 2**24 - 1, 2**24])
@@ -190,7 +191,7 @@ def test_check_refuses_a_tower_of_sequences() -> None:
     der.check(tower(32))
     with pytest.raises(InvalidEncoding) as refused:
         der.check(tower(33))
-    assert told(refused) == "DER is nested more than 32 deep"
+    assert reason(refused) == "DER is nested more than 32 deep"
 
 
 NO_SEQUENCE = "the signature is no DER SEQUENCE of two INTEGERs"
@@ -215,7 +216,7 @@ def test_a_signature_is_refused_with_the_reason(data: str, why: str) -> None:
     with pytest.raises(InvalidEncoding) as refused:
         der.parse_signature(bytes.fromhex(data))
     minimal = "no minimal positive "
-    assert told(refused) == (minimal + why if why.startswith("INTEGER") else why)
+    assert reason(refused) == (minimal + why if why.startswith("INTEGER") else why)
 
 
 @given(st.binary(max_size=60))
@@ -240,4 +241,4 @@ def test_r_and_s_out_of_range_are_refused(r: int, s: int) -> None:
 def test_a_raw_signature_has_64_bytes(size: int) -> None:
     with pytest.raises(InvalidEncoding) as refused:
         der.signature_from_raw(b"\1" * size)
-    assert told(refused) == f"a raw signature has 64 bytes, this one {size}"
+    assert reason(refused) == f"a raw signature has 64 bytes, this one {size}"

@@ -18,6 +18,7 @@ from crypto.providers.openssl import OpensslProvider
 from crypto.sm2 import MAX_TEXT_BYTES, PrivateKey, PublicKey, generate
 from tests.crypto.mutation import mutations
 from tests.crypto.test_vectors import kind
+from tests.crypto.wording import told
 
 _hex = bytes.fromhex
 KEY = generate()
@@ -95,6 +96,51 @@ def test_a_changed_ciphertext_gives_the_one_refusal() -> None:
         with pytest.raises(AuthenticationFailed) as refused:
             KEY.decrypt(data)
         assert str(refused.value) == str(AuthenticationFailed())
+
+
+WRONG_LENGTH, CUT = "the SM2 ciphertext has parts of a wrong length", "the SM2 ciphertext is cut"
+NO_SEQUENCE = "the SM2 ciphertext is no DER SEQUENCE, or has bytes after it"
+X, Y = GENERATOR[1:33].hex(), GENERATOR[33:].hex()
+
+
+def in_der(*parts: str) -> bytes:
+    """A SEQUENCE of elements given in hex."""
+    return der.encode(der.SEQUENCE, _hex("".join(parts)))
+
+
+POINT, CHECK, LETTER = f"0220{X}022100{Y}", "0420" + "00" * 32, "040141"
+
+
+@pytest.mark.parametrize(
+    ("data", "mode", "why"),
+    [
+        pytest.param(b"\x31" + SEALED[1:], Mode.DER, NO_SEQUENCE, id="SET"),
+        pytest.param(SEALED + b"\0", Mode.DER, NO_SEQUENCE, id="a byte behind"),
+        pytest.param(
+            in_der(POINT, "0c20" + "00" * 32, LETTER), Mode.DER, "no OCTET STRING at byte 71", id="text as C3"
+        ),
+        pytest.param(in_der(POINT, CHECK, "0c0141"), Mode.DER, "no OCTET STRING at byte 105", id="text as C2"),
+        pytest.param(in_der(POINT, CHECK, LETTER, "0500"), Mode.DER, WRONG_LENGTH, id="a fifth part"),
+        pytest.param(in_der(f"022101{X}022100{Y}", CHECK, LETTER), Mode.DER, WRONG_LENGTH, id="x of 257 bits"),
+        pytest.param(in_der(POINT, "041f" + "00" * 31, LETTER), Mode.DER, WRONG_LENGTH, id="C3 of 31 bytes"),
+        pytest.param(in_der(POINT, CHECK, "0400"), Mode.DER, WRONG_LENGTH, id="no C2"),
+        pytest.param(GENERATOR + bytes(32 + 256), Mode.C1C3C2, WRONG_LENGTH, id="C2 of 256 bytes"),
+        pytest.param(GENERATOR + bytes(32), Mode.C1C3C2, CUT, id="no C2 in C1C3C2"),
+        pytest.param(GENERATOR + bytes(32), Mode.C1C2C3, CUT, id="no C2 in C1C2C3"),
+        pytest.param(b"", Mode.C1C2C3, CUT, id="empty"),
+    ],
+)
+def test_a_ciphertext_is_refused_with_the_reason(data: bytes, mode: Mode, why: str) -> None:
+    with pytest.raises(InvalidEncoding) as refused:
+        ciphertext.parse(data, mode)
+    assert told(refused) == (why, "get it again from its sender, and ask which form it has: der, c1c3c2 or c1c2c3")
+
+
+@pytest.mark.parametrize("size", [1, 255])
+def test_the_shortest_and_the_longest_text_are_read(size: int) -> None:
+    for mode in Mode:
+        parts = Ciphertext(point=GENERATOR, check=bytes(32), text=bytes(size))
+        assert ciphertext.parse(parts.encode(mode), mode) == parts
 
 
 @given(st.sampled_from(Mode), st.binary(max_size=500))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -20,9 +21,11 @@ from crypto.envelope import (
     encrypt_stream,
     read_header,
     rewrap,
+    unwrap,
 )
 from crypto.errors import AuthenticationFailed, CryptoError, InvalidEncoding
 from crypto.sm2 import PrivateKey, generate
+from tests.crypto.wording import told
 
 KEK = Kek(bytes(range(32)), bytes(range(16)))
 OTHER = Kek(bytes(32), bytes(range(16)))
@@ -40,10 +43,17 @@ class Dripping(io.RawIOBase):
         return self._data.read(min(size, 1))
 
 
+NEXT = "give a file that `yw crypto encrypt` wrote"
+STRANGE = "an envelope of an unknown version, algorithm or size"
+
+
 def seal(data: bytes, chunk_bytes: int = CHUNK) -> bytes:
     out = io.BytesIO()
     encrypt_stream(io.BytesIO(data), out, KEK, chunk_bytes=chunk_bytes)
     return out.getvalue()
+
+
+SEALED = seal(bytes(100))
 
 
 def parts(sealed: bytes) -> tuple[bytes, list[bytes]]:
@@ -144,7 +154,7 @@ def test_no_byte_of_a_chunk_is_given_before_its_tag_holds() -> None:
 
 def test_a_data_key_is_wrapped_for_another_without_touching_the_chunks(key: PrivateKey) -> None:
     sealed, out, back = seal(bytes(100)), io.BytesIO(), io.BytesIO()
-    renewed = rewrap(io.BytesIO(sealed), out, KEK, key.public)
+    renewed = rewrap(Dripping(sealed), out, KEK, key.public)
     assert (renewed.kind, out.getvalue()[-len(sealed) + HEAD :]) == (Kind.SM2, sealed[HEAD:])
     assert decrypt(out.getvalue(), key) == bytes(100)
     with pytest.raises(AuthenticationFailed):
@@ -157,6 +167,70 @@ def test_a_data_key_is_wrapped_for_another_without_touching_the_chunks(key: Priv
 def test_what_is_no_envelope_is_told(data: bytes) -> None:
     with pytest.raises(InvalidEncoding):
         decrypt(data, KEK)
+
+
+def test_a_header_names_the_key_that_opens_it(key: PrivateKey) -> None:
+    found = read_header(io.BytesIO(encrypt(b"text", key.public)))
+    assert (found.kind, found.key_id.hex()) == (Kind.SM2, key.public.fingerprint)
+    assert (read_header(io.BytesIO(SEALED)).kind, read_header(io.BytesIO(SEALED)).key_id) == (Kind.KEK, KEK.id)
+
+
+def test_a_data_key_is_bound_to_its_header(key: PrivateKey) -> None:
+    """Else a changed header would come out of a new wrap as if it had always been so."""
+    for sealed, opener in ((SEALED, KEK), (encrypt(bytes(100), key.public), key)):
+        whole = read_header(io.BytesIO(sealed))
+        unwrap(whole, opener)
+        for changed in (
+            replace(whole, prefix=bytes(7)),
+            replace(whole, chunk_bytes=whole.chunk_bytes + 1),
+            replace(whole, wrapped=whole.wrapped[:-1]),
+            replace(whole, wrapped=b"short"),
+        ):
+            with pytest.raises(AuthenticationFailed):
+                unwrap(changed, opener)
+            with pytest.raises(AuthenticationFailed):
+                rewrap(io.BytesIO(changed.encode() + sealed[len(whole.encode()) :]), io.BytesIO(), opener, OTHER)
+
+
+def test_chunks_are_counted_to_the_end_of_their_number() -> None:
+    assert envelope._nonce(bytes(7), (1 << 32) - 1, last=True) == bytes(7) + b"\xff\xff\xff\xff\x01"
+    with pytest.raises(CryptoError) as refused:
+        envelope._nonce(bytes(7), 1 << 32, last=False)
+    assert told(refused) == ("the data are too long for one envelope", "split them into several files")
+
+
+def with_wrapped(size: int) -> bytes:
+    """A header that says so many bytes of wrapped key, and their number."""
+    return SEALED[:50] + size.to_bytes(2) + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param(SEALED[:51], "no envelope: the header is cut", id="cut in the recipient part"),
+        pytest.param(SEALED[: HEAD - 1], "no envelope: the header is cut", id="cut in the wrapped key"),
+        pytest.param(b"YWE2" + SEALED[4:], "no envelope", id="another mark"),
+        pytest.param(SEALED[:4] + b"\2" + SEALED[5:], STRANGE, id="another version"),
+        pytest.param(SEALED[:5] + b"\2" + SEALED[6:], STRANGE, id="another algorithm"),
+        pytest.param(SEALED[:17] + b"\3" + SEALED[18:], STRANGE, id="another kind of key"),
+        pytest.param(with_wrapped(0), STRANGE, id="no wrapped key"),
+        pytest.param(with_wrapped(513), STRANGE, id="a wrapped key too long"),
+    ],
+)
+def test_what_is_wrong_with_a_header_is_told(data: bytes, why: str) -> None:
+    with pytest.raises(InvalidEncoding) as refused:
+        read_header(io.BytesIO(data))
+    assert told(refused) == (why, NEXT)
+
+
+@pytest.mark.parametrize("size", [1, 512])
+def test_a_wrapped_key_of_any_size_between_is_read(size: int) -> None:
+    assert read_header(io.BytesIO(with_wrapped(size))).wrapped == bytes(size)
+
+
+@pytest.mark.parametrize("size", [16, 1 << 24])
+def test_the_smallest_and_the_largest_chunk(size: int) -> None:
+    assert decrypt(seal(b"text", chunk_bytes=size), KEK) == b"text"
 
 
 @pytest.mark.parametrize("size", [0, 15, (1 << 24) + 1, 1 << 31])
@@ -172,8 +246,9 @@ def test_chunk_sizes_out_of_range_are_refused_on_both_sides(size: int) -> None:
 def test_keys_do_not_show() -> None:
     assert KEK.key.hex() not in repr(KEK)
     assert repr(KEK.key) not in repr(KEK)
-    with pytest.raises(ValueError, match="16"):
-        Kek(bytes(32), bytes(15))
+    for id_bytes, key_bytes in ((32, 15), (31, 16)):
+        with pytest.raises(ValueError, match=r"^a KEK has an id of 32 bytes and a key of 16$"):
+            Kek(bytes(id_bytes), bytes(key_bytes))
 
 
 def fuzz(data: bytes) -> None:
