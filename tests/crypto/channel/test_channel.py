@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -22,35 +19,8 @@ from crypto.channel import (
     HandshakeFailed,
     RekeyOverdue,
     connect,
-    serve,
 )
-
-LOOPBACK = "127.0.0.1"
-GUARD_SECONDS = 60
-
-
-def run(what: Coroutine[Any, Any, Any]) -> Any:
-    """With a guard: no test may hang."""
-
-    async def guarded() -> Any:
-        async with asyncio.timeout(GUARD_SECONDS):
-            return await what
-
-    return asyncio.run(guarded())
-
-
-async def echo(channel: Channel) -> None:
-    while data := await channel.read():
-        channel.write(data)
-        await channel.drain()
-
-
-@asynccontextmanager
-async def serving(config: ChannelConfig, handler: Callable[[Channel], Awaitable[None]] = echo) -> Any:
-    """A server; gives its port and the list of refusals."""
-    refusals: list[Any] = []
-    async with await serve(config, handler, LOOPBACK, 0, told=refusals.append) as server:
-        yield server.addresses[0][1], refusals
+from tests.crypto.channel.meeting import LOOPBACK, echo, limited, run, serving
 
 
 def test_both_ends_see_each_other_and_the_data_come_back(configure: Callable[..., ChannelConfig]) -> None:
@@ -197,10 +167,6 @@ async def flood(channel: Channel, pause: Callable[[], Awaitable[None]]) -> None:
     for _ in range(2000):
         channel.write(bytes(1 << 15))
         await pause()
-
-
-def limited(config: ChannelConfig, **limits: Any) -> ChannelConfig:
-    return dataclasses.replace(config, limits=dataclasses.replace(config.limits, **limits))
 
 
 def test_a_peer_that_takes_nothing_is_given_up(configure: Callable[..., ChannelConfig]) -> None:

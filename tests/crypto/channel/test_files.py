@@ -19,7 +19,7 @@ from crypto.channel.files.receive import Received, receive_files
 from crypto.channel.files.send import Sent, TransferRefused, send_files
 from crypto.sm3 import sm3_hex
 from records.errors import UserError
-from tests.crypto.channel.test_channel import LOOPBACK, limited, run, serving
+from tests.crypto.channel.meeting import LOOPBACK, limited, run, serving
 
 Configure = Callable[..., ChannelConfig]
 

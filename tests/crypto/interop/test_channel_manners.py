@@ -13,7 +13,7 @@ import pytest
 from crypto import channel
 from crypto.channel import Channel, ChannelConfig, ChannelTruncated, HandshakeFailed
 from crypto.x509 import certificates_pem
-from tests.crypto.channel.test_channel import run
+from tests.crypto.channel.meeting import run
 from tests.peers.base import Ends, MissingError, ended
 from tests.peers.openssl import Modern, OpenSsl4, System, Tongsuo
 from tests.running import free_port, missing_peer
