@@ -7,6 +7,7 @@ import ipaddress
 import shutil
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from records.errors import RefusedError
@@ -19,6 +20,7 @@ from yunwang.wiring import Site
 if TYPE_CHECKING:
     from console.deps import ConsoleDeps
     from console.ports import KeyViews
+    from crypto.verification import Verification
 
 GRACE_SECONDS = 3
 _LEAST_FREE_BYTES = 64 * 2**20
@@ -68,12 +70,16 @@ def _keyring(site: Site) -> KeyViews:
     from yunwang.verification import RULES  # noqa: PLC0415
 
     keystore, ca = KeyStore(site.place.keys, Secret("")), site.place.ca
+
+    def verify(path: Path) -> Verification:
+        return verify_artefact(path, load_certificates(ca.read_bytes()) if ca.exists() else (), RULES)
+
     return KeyViews(
         keys=lambda: key_rows(keystore),
         certificates=lambda: certificate_rows(look(site, now())),
         providers=SelfTest().rows,
         fallbacks=fallback_uses,
-        verify=lambda path: verify_artefact(path, load_certificates(ca.read_bytes()), RULES),
+        verify=verify,
     )
 
 
