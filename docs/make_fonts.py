@@ -1,8 +1,12 @@
 # ruff: noqa: INP001, T201 - a script run by hand
-"""Cut Noto Sans SC to GB 2312 and ASCII as TrueType, for the papers' Chinese. Run once, by hand.
+"""Cut Noto Sans SC (黑体) and Noto Serif SC (body text) to GB 2312 and ASCII as TrueType. Run once, by hand.
 
-npm pack @fontsource/noto-sans-sc && tar xzf fontsource-noto-sans-sc-*.tgz
-pip install fonttools brotli && python docs/make_fonts.py package
+npm pack @fontsource/noto-sans-sc @fontsource/noto-serif-sc
+mkdir sans serif && tar xzf fontsource-noto-sans-sc-*.tgz -C sans && tar xzf fontsource-noto-serif-sc-*.tgz -C serif
+pip install fonttools brotli
+python docs/make_fonts.py "Yunwang Sans" sans/package && python docs/make_fonts.py "Yunwang Serif" serif/package
+
+No 仿宋 with a free licence and simplified characters is in a public registry; 宋体 stands in for it in PDF, DOCX names 仿宋 itself.
 """
 
 from __future__ import annotations
@@ -15,17 +19,25 @@ from fontTools import merge, subset
 from fontTools.ttLib import TTFont
 
 FONTS = Path(__file__).parent.parent / "documents" / "fonts"
-FAMILY = "Yunwang Sans"  # a changed font goes by a name of its own
-WEIGHTS = {"400": "Regular", "700": "Bold"}
+WEIGHTS = {"Yunwang Sans": {"400": "Regular", "700": "Bold"}, "Yunwang Serif": {"400": "Regular"}}
+"""A changed font goes by a name of its own. Bold body text is set in Yunwang Sans, as public papers do."""
+WITH_MORE = "Yunwang Sans"
 EXTRA = "·–—‘’“”…×÷≤≥¥€°²³○●□■▲▼→←↑↓①②③④⑤⑥⑦⑧⑨⑩"
 FIRST_RARE_ROW = 0xD8  # GB 2312 level 2 (二级汉字): a family of its own, so that no file grows past 1.5 MB
 FIRST_HANZI_ROW = 0xB0
 
 
-def characters() -> dict[str, set[int]]:
-    """Family to its characters: ASCII, Latin-1, signs and level 1 in one, level 2 in the other."""
+def characters(family: str, package: Path) -> dict[str, set[int]]:
+    """Family to its characters: ASCII, Latin-1, signs and level 1 in one, level 2 in the next, 汉字 of names in a third."""
     common = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) | {ord(one) for one in EXTRA} | rows(0xA1, 0xA4)
-    return {FAMILY: common | rows(FIRST_HANZI_ROW, FIRST_RARE_ROW), f"{FAMILY} Rare": rows(FIRST_RARE_ROW, 0xF8)}
+    found = {family: common | rows(FIRST_HANZI_ROW, FIRST_RARE_ROW), f"{family} Rare": rows(FIRST_RARE_ROW, 0xF8)}
+    return found | ({f"{family} More": hanzi(package) - rows(FIRST_HANZI_ROW, 0xF8)} if family == WITH_MORE else {})
+
+
+def hanzi(package: Path) -> set[int]:
+    """All 汉字 of the package: 堃, 喆, 玥 and others that GB 2312 lacks but names have."""
+    fonts = (TTFont(one, lazy=True) for one in (package / "files").glob("noto-*-sc-*-400-normal.woff2"))
+    return {code for font in fonts for code in font.getBestCmap() if 0x3400 <= code < 0xA000 or code >= 0x20000}
 
 
 def rows(first: int, end: int) -> set[int]:
@@ -39,7 +51,7 @@ def cut(package: Path, weight: str, wanted: set[int], folder: Path) -> list[str]
     options = subset.Options(hinting=False, layout_features=[], name_IDs=[1, 2, 4, 6, 13, 14], glyph_names=False)
     options.drop_tables += ["GPOS", "GSUB", "GDEF", "BASE", "VORG", "vhea", "vmtx", "STAT", "DSIG", "meta"]
     left, paths = set(wanted), []
-    for source in sorted((package / "files").glob(f"noto-sans-sc-*-{weight}-normal.woff2"), key=preference):
+    for source in sorted((package / "files").glob(f"noto-*-sc-*-{weight}-normal.woff2"), key=preference):
         font = TTFont(source)
         here = left & set(font.getBestCmap())
         if here:
@@ -75,16 +87,19 @@ def rename(font: TTFont, family: str, style: str) -> None:
     font["head"].macStyle = int(bold)
 
 
-def main(package: Path) -> None:
-    """Write the fonts and their licence."""
-    for weight, style in WEIGHTS.items():
-        for family, wanted in characters().items():
+def main(name: str, package: Path) -> None:
+    """Write the fonts of one family and their licence."""
+    for weight, style in WEIGHTS[name].items():
+        for family, wanted in characters(name, package).items():
+            if family.endswith("More") and style != "Regular":
+                continue
             with tempfile.TemporaryDirectory() as folder:
                 font = merge.Merger().merge(cut(package, weight, wanted, Path(folder)))
             rename(font, family, style)
             font.save(FONTS / f"{family.replace(' ', '')}-{style}.ttf")
-    (FONTS / "OFL.txt").write_text((package / "LICENSE").read_text("utf-8"), "utf-8")
+    licence = (package / "LICENSE").read_text("utf-8")
+    (FONTS / f"OFL-{name.split()[-1]}.txt").write_text(licence, "utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

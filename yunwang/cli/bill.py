@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from records.errors import UserError
-from records.instants import format_instant
+from records.instants import format_instant, now
 from yunwang import billing
 from yunwang.billing import Closing, Issuing, draft_of
 from yunwang.cli.approve import Reason
@@ -195,12 +195,13 @@ def _from_bundle(site: Site, month: str, org: str | None, name: str) -> bytes:
 
 
 def _lines(site: Site, month: str, org: str | None, form: ExportFormat) -> bytes:
-    from documents.table import csv_bytes  # noqa: PLC0415 - xlsxwriter on first use
+    from documents.model import Listing, columns  # noqa: PLC0415 - on first use
+    from documents.rows import csv_bytes  # noqa: PLC0415 - on first use
 
     bill = draft_of(site, month).for_organisation(org)
     if form is ExportFormat.JSON:
         return json.dumps(bill, ensure_ascii=False).encode()
-    columns = (
+    names = (
         "tenant",
         "organisation",
         "sku",
@@ -212,4 +213,5 @@ def _lines(site: Site, month: str, org: str | None, form: ExportFormat) -> bytes
         "amount",
         "kind",
     )
-    return csv_bytes(columns, ([line[name] for name in columns] for line in bill["lines"]))
+    rows = ([line[name] for name in names] for line in bill["lines"])
+    return csv_bytes(Listing(title=month, columns=columns(*names), rows=rows, created=now(), trailer=False))
