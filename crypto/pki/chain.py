@@ -136,7 +136,8 @@ def check_admitted(leaf: Certificate, admitted: Collection[str]) -> None:
     A wildcard admits nobody, for no client is one, and a common name is no name (RFC 9525).
     """
     names = names_of(leaf)
-    if {_spelled(one) for one in admitted}.isdisjoint({*names.dns, *names.addresses}):
+    own = {one for one in names.dns if not one.startswith("*.")} | {*names.addresses}
+    if own.isdisjoint({_spelled(one) for one in admitted}):
         raise NameMismatch(
             "certificate {name} is not among the admitted peers",
             "admit one of its names: {names}",

@@ -46,7 +46,7 @@ class Register:
 def encode(register: Register, key: PrivateKey) -> bytes:
     """As it lies in the folder."""
     body = _body(register)
-    return _text(body, key.sign(PREFIX + canonical_json(body)).hex())
+    return _text(body, key.sign(PREFIX + canonical_json(body)))
 
 
 def _body(register: Register) -> dict[str, object]:
@@ -57,11 +57,11 @@ def _body(register: Register) -> dict[str, object]:
     return {"version": VERSION, "crl_number": register.crl_number, "revoked": revoked}
 
 
-def _text(body: Mapping[str, object], signature: str) -> bytes:
-    return json.dumps({**body, "signature": signature}, indent=1, sort_keys=True).encode()
+def _text(body: Mapping[str, object], signature: bytes) -> bytes:
+    return json.dumps({**body, "signature": signature.hex()}, indent=1, sort_keys=True).encode()
 
 
-def parse(data: bytes, where: str) -> tuple[Register, str]:
+def parse(data: bytes, where: str) -> tuple[Register, bytes]:
     """The register with its signature, which ``check`` must see; RegisterChanged unless every byte is understood."""
     try:
         read = json.loads(data)
@@ -69,7 +69,7 @@ def parse(data: bytes, where: str) -> tuple[Register, str]:
             int(serial, 16): Revoked(parse_instant(one["at"]), Reason(one["reason"]))
             for serial, one in read["revoked"].items()
         }
-        found, signature = Register(revoked, int(read["crl_number"])), str(read["signature"])
+        found, signature = Register(revoked, int(read["crl_number"])), bytes.fromhex(read["signature"])
         sound = _text(_body(found), signature) == data
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sound = False
@@ -78,9 +78,9 @@ def parse(data: bytes, where: str) -> tuple[Register, str]:
     return found, signature
 
 
-def check(register: Register, signature: str, public: PublicKey, where: str) -> None:
+def check(register: Register, signature: bytes, public: PublicKey, where: str) -> None:
     """Return quietly if the authority signed it, else raise RegisterChanged."""
     try:
-        public.verify(bytes.fromhex(signature), PREFIX + canonical_json(_body(register)))
-    except (VerificationFailed, InvalidEncoding, ValueError):
+        public.verify(signature, PREFIX + canonical_json(_body(register)))
+    except (VerificationFailed, InvalidEncoding):
         raise RegisterChanged(where) from None

@@ -277,3 +277,19 @@ def test_a_killed_process_repeats_no_number(tmp_path: Path) -> None:
 def test_an_identity_with_a_source_signs_with_a_token(identity, stamped: Callable[..., SiteIdentity]) -> None:
     assert identity.stamp is None
     assert "stamp" not in repr(stamped(AT))
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_the_answer_repeats_the_imprint_as_it_was_asked_for(authority: Authority, null: bool) -> None:
+    """RFC 3161 §2.4.2: the same value, parameters absent or NULL as in the request."""
+    request = replace(make_request(DIGEST), null_parameters=null)
+    asked = peer.TimeStampReq.load(request.encode())["message_imprint"].dump()
+    assert parse_request(request.encode()) == request
+    token = parse_response(authority.answer(request.encode()))
+    assert asked in token
+    assert (b"\x05\x00" in asked) is null
+    verify_response(authority.answer(request.encode()), request, [authority.identity.anchor])
+    with pytest.raises(TimestampRefused, match="as it was asked for"):
+        verify_response(
+            authority.answer(replace(request, null_parameters=not null).encode()), request, [authority.identity.anchor]
+        )

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import crypto as pyopenssl
 
-from crypto.errors import (
-    CertificateRefused,
-)
+from crypto.errors import CertificateRefused, CertificateRevoked, RevocationUnknown
 from crypto.pki import profiles
 from crypto.pki.chain import Policy, verify
 from crypto.pki.crl import RevocationList, Revoked, make_list
@@ -20,7 +18,7 @@ from crypto.pki.profiles import Profile
 from crypto.sm2 import generate
 from crypto.x509 import Certificate
 from tests.crypto.conftest import AT
-from tests.crypto.pki.hierarchy import DAY, KEYS, OTHER_KEY, ROOT_KEY, name
+from tests.crypto.pki.hierarchy import DAY, KEYS, LEAF, MIDDLE, OTHER_KEY, ROOT, ROOT_KEY, lists, name
 
 
 def pyopenssl_accepts(
@@ -78,7 +76,7 @@ def chains(draw: st.DrawFn) -> tuple[list[Certificate], list[Certificate], tuple
             serials = {below.serial: Revoked(AT)} if draw(st.integers(0, 5)) == 0 else {}
             if draw(st.integers(0, 9)):
                 revocations.append(make_list(key, ca, serials, 1, AT, draw(st.sampled_from([20 * DAY, 20 * DAY, DAY]))))
-    lower = len(chain) > 2 and not revocations and draw(st.booleans())  # OpenSSL asks for a list about the anchor too
+    lower = len(chain) > 2 and not revocations and draw(st.booleans())  # with lists they differ: see the last test
     anchors = [chain[-2 if lower else -1]]
     return chain, anchors, tuple(revocations)
 
@@ -105,3 +103,16 @@ def compare(case, days: int) -> None:
     except CertificateRefused:
         ours = False
     assert ours == pyopenssl_accepts(chain, anchors, at, found)
+
+
+def test_an_intermediate_ca_as_anchor_needs_no_list_about_itself_where_openssl_asks_for_one() -> None:
+    """The one place where we differ, on purpose: an anchor is trusted by decision, not by what its issuer says."""
+    chain, own = [LEAF, MIDDLE], lists()[:1]
+    assert verify(LEAF, [], [MIDDLE], AT, Policy(lists=own)).trusted
+    assert not pyopenssl_accepts(chain, [MIDDLE], AT, own)
+    assert not pyopenssl_accepts(chain, [MIDDLE], AT, lists()), "whoever signed a list about it is not trusted"
+    assert pyopenssl_accepts(chain, [ROOT], AT, lists()), "with the root as anchor both agree"
+    with pytest.raises(CertificateRevoked):
+        verify(LEAF, [], [MIDDLE], AT, Policy(lists=lists({LEAF.serial: Revoked(AT)})[:1]))
+    with pytest.raises(RevocationUnknown):
+        verify(LEAF, [], [MIDDLE], AT, Policy(lists=lists()[1:]))
