@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from records.errors import UserError
 
 Kind = Literal[
-    "text", "code", "id", "number", "quantity", "price", "unit", "bps", "percent", "bar", "yuan", "instant", "due", "date",
-    "bool", "list", "pairs",
+    "text", "code", "id", "number", "quantity", "price", "unit", "bps", "percent", "bar", "yuan", "instant", "due",
+    "date", "bool", "list", "pairs",
     "level", "link_state", "protection", "alert_state", "incident_state", "period_state", "outcome", "line_kind",
     "certificate_level", "key_state", "key_use", "self_test",
 ]  # fmt: skip

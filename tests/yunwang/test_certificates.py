@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from collectors.certificates import Fault
+from crypto.cms import sign_detached
 from crypto.keys import keyfile
 from crypto.keys.keystore import KeyStore
 from crypto.keys.lifecycle import State
@@ -34,6 +35,7 @@ from storage.spool import SpoolReader
 from tests.running import Platform, wait_until
 from yunwang.certificates import look, marks
 from yunwang.place import Place
+from yunwang.serving import console_deps
 from yunwang.settings import Settings
 from yunwang.wiring import Site
 
@@ -152,6 +154,23 @@ def test_the_marks_change_with_the_files_and_only_then(site: Site, tmp_path: Pat
     site.place.ca.unlink()
     found.append(marks(other))
     assert [one == before for before, one in itertools.pairwise(found)] == [True, False, True, False, False]
+
+
+def test_the_console_of_a_site_shows_its_own_and_trusts_nobody_else(site: Site, tmp_path: Path) -> None:
+    keystore = KeyStore(site.place.keys, Secret("correct horse"))
+    identity = ensure_site_identity(keystore, site.place.ca, "Yunwang", AT)
+    site.place.run.mkdir(parents=True)
+    keyring = console_deps(site).keyring
+    (tmp_path / "f").write_bytes(b"figures")
+    (tmp_path / "f.p7s").write_bytes(sign_detached(b"figures", identity, AT))
+    trusted = keyring.verify(tmp_path / "f")
+    site.place.ca.unlink()
+    untrusted = keyring.verify(tmp_path / "f")
+    assert [one["name"] for one in keyring.keys()] == ["site-ca", "site-signing"]
+    assert [one["name"] for one in keyring.certificates()] == ["ca.pem", "site-signing", "site-ca"]
+    assert keyring.certificates()[0]["level"] == "missing"
+    assert [one["state"] for one in keyring.providers()] == ["passed"] * 3
+    assert [(one.valid, one.trusted) for one in (trusted, untrusted)] == [(True, True), (True, False)]
 
 
 INVENTORY = """yunwang: 1
