@@ -233,6 +233,24 @@ def test_a_hostile_name_in_a_zip_is_refused(tmp_path: Path, folder: Path, identi
     assert paths(found) == {"foreign.zip"}
 
 
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        pytest.param(b"\0!", 2, id="empty, for Python ends it at the NUL"),
+        pytest.param(b"\xff!", 1, id="not UTF-8 before the file"),
+        pytest.param(b"\xff!", 2, id="not UTF-8 at all"),
+        pytest.param("é".encode(), 1, id="another in the directory"),
+    ],
+)
+def test_a_name_that_is_none_is_a_problem_of_the_zip(
+    tmp_path: Path, folder: Path, identity, name: bytes, places: int
+) -> None:
+    (folder / "ü").write_bytes(b"")
+    path = packed(tmp_path, folder)
+    path.write_bytes(path.read_bytes().replace("ü".encode(), name, places))
+    assert not verify_bundle(path, [identity.anchor], RULES).valid
+
+
 def test_a_link_in_a_zip_is_refused(tmp_path: Path, folder: Path, identity) -> None:
     path = packed(tmp_path, folder)
     info = zipfile.ZipInfo("link")

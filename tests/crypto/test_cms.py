@@ -8,7 +8,7 @@ import pytest
 from asn1crypto import cms as peer
 from asn1crypto import core
 
-from crypto import asn1
+from crypto import asn1, der
 from crypto.cms import NotTrusted, read_signer, shapes, sign, sign_detached, verify_detached
 from crypto.errors import CryptoError, DigestMismatch, VerificationFailed
 from crypto.identity import SiteIdentity
@@ -155,3 +155,18 @@ def test_a_key_and_a_certificate_that_do_not_belong_together_make_no_identity(id
         SiteIdentity(key=generate(), chain=identity.chain)
     with pytest.raises((CryptoError, ValueError)):
         SiteIdentity(key=identity.key, chain=())
+
+
+@pytest.mark.parametrize("hidden", [b"\5\0", b"\x30\x03\2\1\1"], ids=["NULL", "SEQUENCE"])
+def test_nothing_is_hidden_behind_the_content_in_its_explicit_tag(identity, hidden: bytes) -> None:
+    p7s = sign_detached(DATA, identity, AT)
+    _, start, _ = der.read(p7s)
+    _, _, content = der.read(p7s, start)
+    _, inner, end = der.read(p7s, content)
+
+    def wrapped(more: bytes) -> bytes:
+        return der.encode(der.SEQUENCE, p7s[start:content] + der.encode(0xA0, p7s[inner:end] + more))
+
+    assert wrapped(b"") == p7s
+    with pytest.raises(VerificationFailed, match="malformed"):
+        read_signer(DATA, wrapped(hidden), [identity.anchor])
