@@ -161,12 +161,13 @@ def test_the_console_of_a_site_shows_its_own_and_trusts_nobody_else(site: Site, 
     identity = ensure_site_identity(keystore, site.place.ca, "Yunwang", AT)
     site.place.run.mkdir(parents=True)
     keyring = console_deps(site).keyring
+    list_keys = keyring.keys
     (tmp_path / "f").write_bytes(b"figures")
     (tmp_path / "f.p7s").write_bytes(sign_detached(b"figures", identity, AT))
     trusted = keyring.verify(tmp_path / "f")
     site.place.ca.unlink()
     untrusted = keyring.verify(tmp_path / "f")
-    assert [one["name"] for one in keyring.keys()] == ["site-ca", "site-signing"]
+    assert [one["name"] for one in list_keys()] == ["site-ca", "site-signing"]
     assert [one["name"] for one in keyring.certificates()] == ["ca.pem", "site-signing", "site-ca"]
     assert keyring.certificates()[0]["level"] == "missing"
     assert [one["state"] for one in keyring.providers()] == ["passed"] * 3
