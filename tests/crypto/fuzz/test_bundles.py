@@ -122,6 +122,7 @@ def verify(tmp_path: Path, identity: SiteIdentity) -> Callable[[bytes], Verifica
     path = tmp_path / "attacked.zip"
 
     def run(data: bytes) -> Verification:
+        path.unlink(missing_ok=True)  # a new file stays in memory; one that is written over is brought to the disk
         path.write_bytes(data)
         found = verify_bundle(path, [identity.anchor], {"bill": lambda _: []})
         if not found.accepted:
