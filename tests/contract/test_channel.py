@@ -24,8 +24,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, make_platform: MakePlatform)
     for who in ("server", "client"):
         key, request = at(f"{who}.key"), at(f"{who}.csr")
         one.json("crypto", "keygen", "--out", key)
-        subject = f"CN={who},O=省数据局,C=CN"
-        one.json("crypto", "csr", "--key", key, "--subject", subject, "--name", "127.0.0.1", "--out", request)
+        names = ("--name", "127.0.0.1", "--name", f"{who}.example.cn")
+        one.json("crypto", "csr", "--key", key, "--subject", f"CN={who},O=省数据局,C=CN", *names, "--out", request)
         one.json("crypto", "ca", "issue", request, "--dir", at("ca"), "--profile", who, "--out", at(f"{who}.pem"))
     one.json("crypto", "ca", "crl", "--dir", at("ca"), "--out", at("ca.crl"))
     return one
@@ -45,7 +45,16 @@ def identity(platform: Platform, who: str, *, crl: bool = True) -> list[str]:
 def server(place: Platform) -> Iterator[tuple[int, Path]]:
     """(port, what it prints); ended by SIGTERM with exit 0."""
     port, log = free_port(), place.data.parent / "serve"
-    command = ["channel", "serve", "--listen", f"127.0.0.1:{port}", "--out", path(place)("in"), "--peer", "client"]
+    command = [
+        "channel",
+        "serve",
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--out",
+        path(place)("in"),
+        "--peer",
+        "client.example.cn",
+    ]
     with log.with_suffix(".out").open("wb") as out, log.with_suffix(".err").open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "yunwang", *command, *identity(place, "server")],

@@ -69,13 +69,15 @@ def test_revocation_by_list(lab: Platform, certificate: str) -> None:
     assert (first["number"], first["revoked"], check(lab, certificate, "--crl", crl)) == (1, 0, None)
 
     dry = lab.json("crypto", "ca", "revoke", *ca, "--cert", certificate, "--dry-run")
-    assert (dry["applied"], lab.json("crypto", "ca", "ls", *ca)[0]["revoked_at"]) == (False, None)
+    assert dry["applied"] is False
+    assert {row["revoked_at"] for row in lab.json("crypto", "ca", "ls", *ca)} == {None}
     lab.json("crypto", "ca", "revoke", *ca, "--cert", certificate, "--reason", "key_compromise")
     second = lab.json("crypto", "ca", "crl", *ca, "--out", crl)
 
     assert (second["number"], second["revoked"]) == (3, 1), "revoking made one, in the folder of the CA"
     assert check(lab, certificate, "--crl", crl, code=1) == "CertificateRevoked"
-    assert lab.json("crypto", "ca", "ls", *ca)[0]["reason"] == "key_compromise"
+    reasons = {row["serial"]: row["reason"] for row in lab.json("crypto", "ca", "ls", *ca)}
+    assert reasons[dry["serial"]] == "key_compromise"
     assert lab.run("crypto", "ca", "revoke", *ca, "--serial", "1").returncode == 3
     assert lab.run("crypto", "ca", "revoke", *ca, "--serial", "xyz").returncode == 2
 
