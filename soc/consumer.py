@@ -27,6 +27,8 @@ from storage.counting import bump
 from storage.snapshot import load, save
 from storage.spool import event_id
 
+Tell = Callable[[sa.Connection, Sequence[str]], None]
+
 AHEAD_SECONDS = 300
 INGEST = "ingest-"  # partitions of files; their counts are also kept by partition, for the one who ingests
 FILE = "file:"  # source of an entry that was read from a file: ``file:DIGEST:RECORD``
@@ -39,13 +41,21 @@ class SocConsumer:
         state: The state database, for the snapshot.
         inventory: Gives the inventory in force; asked once a batch.
         rules: Our own rules if absent.
+        tell: Port: hears the ids of new alerts, inside the transaction that opens them.
     """
 
     name = "soc"
     kinds = frozenset({Kind.RAW, Kind.EVENT})
 
-    def __init__(self, state: sa.Engine, inventory: Callable[[], Inventory], rules: RuleSet | None = None) -> None:
+    def __init__(
+        self,
+        state: sa.Engine,
+        inventory: Callable[[], Inventory],
+        rules: RuleSet | None = None,
+        tell: Tell | None = None,
+    ) -> None:
         self._inventory = inventory
+        self._tell = tell
         self._detector = Detector(own_rules() if rules is None else rules)
         self._enricher = Enricher(Inventory())
         self._known: Inventory | None = None
@@ -123,6 +133,8 @@ class SocConsumer:
         def write(connection: sa.Connection) -> None:
             fresh = record(connection, findings)
             incidents.group(connection, fresh)
+            if self._tell is not None and fresh:
+                self._tell(connection, [one.id for one in fresh])
             for (name, label), number in {**counts, ("alerts", ""): len(fresh)}.items():
                 bump(connection, name, label, number)
                 if partition.startswith(INGEST):

@@ -17,6 +17,7 @@ SPEAKERS = {
     "translate": (0,),
     "Problem": (0, 1),
     "BundleProblem": (1,),
+    "Why": (0,),
     "parsing": (0,),
     "require": (1,),
     "_refuse": (2, 3),
