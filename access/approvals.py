@@ -40,6 +40,7 @@ class Action(StrEnum):
     KEY_EXPORT = "key.export"
     KEY_DESTROY = "key.destroy"
     USER_GRANT = "user.grant"
+    TICKET_EXCEPTION = "ticket.except"
 
 
 class State(StrEnum):
@@ -62,6 +63,7 @@ DECIDERS: Mapping[Action, frozenset[Role]] = {
     Action.KEY_EXPORT: _TRUST,
     Action.KEY_DESTROY: _TRUST,
     Action.USER_GRANT: _TRUST,
+    Action.TICKET_EXCEPTION: _TRUST,
 }
 """Whose word counts: one of these roles, held for all organisations."""
 

@@ -71,7 +71,7 @@ def record(
         "outcome": outcome,
         "detail": _canonical(detail),
     }
-    connection.execute(sa.insert(audit_log).values(**row, chain=_link(before, row).hex()))
+    connection.execute(sa.insert(audit_log).values(**row, chain=link(before, payload_of(row)).hex()))
     return number + 1
 
 
@@ -85,8 +85,9 @@ def _canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _link(before: bytes, row: Mapping[str, Any]) -> bytes:
-    return link(before, _canonical({**row, "at": format_instant(row["at"])}).encode())
+def payload_of(row: Mapping[str, Any]) -> bytes:
+    """What the chain runs over: the canonical JSON of all columns but ``chain``."""
+    return _canonical({**row, "at": format_instant(row["at"])}).encode()
 
 
 def verify(engine: sa.Engine) -> list[Problem]:
@@ -102,13 +103,14 @@ def _problems(connection: sa.Connection) -> Iterator[Problem]:
     expected, before = 1, GENESIS
     for row in connection.execute(sa.select(audit_log).order_by(audit_log.c.number)).mappings():
         if row["number"] != expected:
-            yield _missing(expected, row["number"] - 1)
-        if _link(before, {name: row[name] for name in row if name != "chain"}).hex() != row["chain"]:
-            yield _altered(row["number"])
+            yield missing(expected, row["number"] - 1)
+        if link(before, payload_of({name: row[name] for name in row if name != "chain"})).hex() != row["chain"]:
+            yield altered(row["number"])
         expected, before = row["number"] + 1, bytes.fromhex(row["chain"])
 
 
-def _missing(first: int, last: int) -> Problem:
+def missing(first: int, last: int) -> Problem:
+    """Records that stood there."""
     return Problem(
         "audit records {first} to {last} are missing",
         "keep the database as it is and compare it with an older copy",
@@ -117,7 +119,8 @@ def _missing(first: int, last: int) -> Problem:
     )
 
 
-def _altered(number: int) -> Problem:
+def altered(number: int) -> Problem:
+    """A record that is not what was written."""
     return Problem(
         "audit record {number} does not fit the chain",
         "keep the database as it is and compare it with an older copy",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 Translate = Callable[[str], str]
 
@@ -67,6 +67,16 @@ class Problem:
     def as_json(self, translate: Translate = untranslated) -> dict[str, str]:
         """The shape of CONTRACT §8: ``{"where", "what", "next"}``."""
         return {"where": self.where, "what": self.text(translate), "next": self.advice(translate)}
+
+    def kept(self) -> dict[str, object]:
+        """JSON with the templates: who reads it may have another language than who wrote it."""
+        values = {name: str(value) for name, value in self.values.items()}
+        return {"what": self.what, "next": self.next_step, "where": self.where, "values": values}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any]) -> Problem:
+        """From what ``kept`` gave."""
+        return cls(kept["what"], kept["next"], kept["where"], kept["values"])
 
 
 class UserError(Exception):

@@ -65,7 +65,8 @@ ticket = sa.Table(
     sa.Column("proof", sa.Text),  # JSON object: what the re-check saw, or the approval of the exception
     sa.Column("until", Instant),  # the exception's end: then it opens again
     sa.CheckConstraint(
-        "(state = 'closed') = (closing IN ('recheck', 'exception') AND proof IS NOT NULL AND closed_by IS NOT NULL)",
+        "(state = 'closed') = "
+        "(coalesce(closing, '') IN ('recheck', 'exception') AND proof IS NOT NULL AND closed_by IS NOT NULL)",
         name="closed_by_proof",
     ),
 )

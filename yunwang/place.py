@@ -46,6 +46,11 @@ class Place:
         return self.root / "tsa" / "serial.json"
 
     @property
+    def audit_log(self) -> Path:
+        """Signed bundles of audit records, an anchor each."""
+        return self.root / "audit-log"
+
+    @property
     def ca(self) -> Path:
         """The exported trust anchor."""
         return self.root / "ca.pem"

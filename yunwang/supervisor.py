@@ -93,20 +93,14 @@ class Supervisor:
     def _write(self) -> None:
         rows = [{"name": "supervisor", "pid": os.getpid(), "state": "running", "since": self.since, "restarts": 0}]
         rows += [child.row() for child in self.children]
-        found = {"url": self.url, "processes": rows, "warnings": [_kept(one) for one in self.warnings]}
+        found = {"url": self.url, "processes": rows, "warnings": [one.kept() for one in self.warnings]}
         write_json(self.place.run / "processes.json", found)
-
-
-def _kept(problem: Problem) -> dict[str, Any]:
-    """A problem with its templates: who reads it may have another language than who wrote it."""
-    values = {name: str(value) for name, value in problem.values.items()}
-    return {"what": problem.what, "next": problem.next_step, "where": problem.where, "values": values}
 
 
 def warnings(place: Place) -> list[Problem]:
     """What did not stop the start of the ``up`` that was last here."""
     rows = running(place).get("warnings", [])
-    return [Problem(one["what"], one["next"], one["where"], one["values"]) for one in rows]
+    return [Problem.restored(one) for one in rows]
 
 
 def write_json(path: Path, value: Any) -> None:

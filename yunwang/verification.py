@@ -9,6 +9,7 @@ from crypto.bundle import Rule
 
 _SOURCES: Mapping[str, tuple[str, str]] = {
     "bill": ("cloud_metering.verify", "verify_bill"),
+    "audit-log": ("access.anchors", "verify_records"),
     "log-segment": ("storage.sealing", "verify_segment"),
 }
 

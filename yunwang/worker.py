@@ -36,15 +36,17 @@ def factories(site: Site) -> Sequence[Factory]:
     from cloud_metering.consumer import MeteringConsumer  # noqa: PLC0415 - the worker's own weight
     from link_health.consumer import LinkConsumer  # noqa: PLC0415
     from soc.consumer import SocConsumer  # noqa: PLC0415
+    from yunwang.notifying import tell_of  # noqa: PLC0415
 
     def inventory() -> Inventory:
         return site.inventory
 
     interval = site.settings.collect.snmp_interval_seconds
+    tell = tell_of(site)
     return (
         lambda: LinkConsumer(site.state, inventory, interval_seconds=interval),
         lambda: MeteringConsumer(site.state, inventory),
-        lambda: SocConsumer(site.state, inventory),
+        lambda: SocConsumer(site.state, inventory, tell=tell),
     )
 
 
@@ -96,12 +98,17 @@ def run(site: Site, stop: threading.Event) -> None:
 
 
 def _loop(site: Site, work: Work, stop: threading.Event) -> None:
+    from yunwang import work_orders  # noqa: PLC0415 - the worker's own weight
+    from yunwang.notifying import dispatching  # noqa: PLC0415
+
+    work_orders.start(site, stop)
     heartbeat = site.place.run / "work.heartbeat"
-    while not stop.is_set():
-        moved = work.round(now())
-        heartbeat.touch()
-        if not moved:
-            stop.wait(IDLE_SECONDS)
+    with dispatching(site):
+        while not stop.is_set():
+            moved = work.round(now())
+            heartbeat.touch()
+            if not moved:
+                stop.wait(IDLE_SECONDS)
 
 
 def _with_work(site: Site, use: Callable[[Work], None]) -> None:

@@ -29,7 +29,9 @@ MODULES = (
     "cloud_metering.tables",
     "collectors.tables",
     "link_health.tables",
+    "notify.tables",
     "soc.tables",
+    "workflow.tables",
 )
 AT = datetime(2026, 10, 5, 12, 0, 0, 123456, tzinfo=UTC)
 

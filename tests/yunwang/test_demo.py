@@ -69,6 +69,22 @@ def test_the_cut_link_is_down_and_its_group_degraded(demo: Platform, story: Stor
     assert (row["state"], row["protection"]) == ("down", "degraded")
 
 
+def test_a_ticket_of_a_link_closes_when_the_link_is_up_and_not_before(demo: Platform, story: Story) -> None:
+    assert story.cut is not None
+    cut = story.cut.link
+    wait_until(lambda: links(demo)[cut]["state"] == "down", 150, "the cut shows", step=2)
+    fine = next(name for name, row in links(demo).items() if row["state"] == "up")
+    opened = {
+        name: demo.json("ticket", "open", "--title", name, "--kind", "link", "--subject", name) for name in (cut, fine)
+    }
+
+    assert demo.json("ticket", "recheck", opened[cut]["id"], code=1)["observed"] == f"link {cut}: down"
+    closed = demo.json("ticket", "recheck", opened[fine]["id"])
+    assert (closed["state"], closed["closing"], closed["passed"]) == ("closed", "recheck", True)
+    assert closed["proof"]["evidence"]["as_of"]
+    assert all(one["next_at"] for one in demo.json("job", "schedules"))
+
+
 def test_rates_of_both_directions_agree_with_the_truth(demo: Platform, province: Inventory, story: Story) -> None:
     traffic = Traffic(province, story.cuts)
     wait_until(lambda: sum(row["in_bps"] is not None for row in links(demo).values()) > 260, 60, "rates", step=1)

@@ -27,10 +27,14 @@ GROUPS: dict[str, str] = {  # name -> help; module yunwang.cli.<name> has ``app`
     "soc": "events, rules, alerts, incidents",
     "crypto": "keys, signatures, certificates, SM2 SM3 SM4",
     "channel": "the trusted channel: receive and send files, probe, bench",
+    "notify": "notices: channels, tests, delivery log",
     "config": "show and check the configuration",
     "secret": "passwords and communities in the keystore",
     "user": "accounts and roles",
     "token": "API tokens",
+    "audit-log": "who did what: list, sign, verify",
+    "job": "long work: progress, cancel, schedules",
+    "ticket": "work for people, closed by a re-check",
     "lab": "the simulated province",
 }
 COMMANDS: dict[str, tuple[str, str]] = {  # name -> (module, help); the module has ``command``
@@ -69,7 +73,7 @@ def load(name: str) -> Any:
     """One command or group with all its members, in English."""
     from typer.main import get_command  # noqa: PLC0415 - not for --help
 
-    module = importlib.import_module(f"yunwang.cli.{COMMANDS[name][0] if name in COMMANDS else name}")
+    module = importlib.import_module(f"yunwang.cli.{COMMANDS[name][0] if name in COMMANDS else name.replace('-', '_')}")
     command: Any = get_command(module.app) if name in GROUPS else _single(module.command)
     command.name = name
     return command
