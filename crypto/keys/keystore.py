@@ -163,6 +163,8 @@ class KeyStore:
             return keyfile.load_private_key(self.read(path), self._passphrase)
         except FileNotFoundError:
             raise self._unknown_key(name) from None
+        except AuthenticationFailed:
+            raise AuthenticationFailed(where=str(path)) from None
 
     def _unknown_key(self, name: str) -> UserError:
         advice = "see which keys are in {folder}"

@@ -192,6 +192,22 @@ def test_the_sites_own_ca_revokes_and_yw_verify_takes_its_list(run: Run, tmp_pat
     assert main(["crypto", "cms", "verify", "doc", "--crl", found["crl"], *elsewhere]) == 1
 
 
+def test_a_lost_signing_key_is_followed_by_another_and_revoked(run: Run, tmp_path: Path) -> None:
+    """As the docs tell it: rotate, report, revoke; what the old key signed is refused, what the new one signs holds."""
+    sign = ("crypto", "cms", "sign", "--detached", "--key", "site", "--out")
+    for name in ("old", "new.doc"):
+        Path(name).write_bytes(b"data")
+    assert run(*sign, "old.p7s", "old")[0] == 0
+    kept = run("crypto", "keys", "rotate", "site-signing")[1]["kept_as"]
+    assert run("crypto", "keys", "compromise", kept)[1]["state"] == "compromised"
+    certificate = str(tmp_path / "data" / "keys" / f"{kept}.cert.pem")
+    assert run("crypto", "ca", "revoke", "--dir", "site", "--cert", certificate, "--reason", "key_compromise")[0] == 0
+    assert run(*sign, "new.doc.p7s", "new.doc")[0] == 0
+    assert (run("verify", "old")[0], run("verify", "new.doc")[0]) == (1, 0)
+    rows = {row["serial"]: row["reason"] for row in run("crypto", "ca", "ls", "--dir", "site")[1]}
+    assert sorted(map(str, rows.values())) == ["None", "key_compromise"]
+
+
 def test_a_changed_register_is_told_with_the_next_step(run: Run) -> None:
     assert run("crypto", "ca", "init", "--dir", "lab", "--subject", "CN=lab")[0] == 0
     register = Path("lab/register.json")

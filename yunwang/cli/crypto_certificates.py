@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from crypto.errors import VerificationFailed
+from crypto.errors import CertificateRefused, VerificationFailed
 from crypto.keys.keystore import KeyStore
 from crypto.pki.chain import Policy, read_path, responder_of
 from crypto.pki.expiry import report
@@ -77,7 +77,20 @@ def cert_verify(
     chain = [one.subject_text for one in path.certificates]
     emit({"valid": True, "trusted": path.trusted, "chain": chain, "why": None, "ocsp": asked})
     if not path.trusted:
+        show_error(_untrusted(path, str(file), known=bool(anchors)))
         raise typer.Exit(1)
+
+
+def _untrusted(path: Chain, where: str, *, known: bool) -> CertificateRefused:
+    if not known:
+        return CertificateRefused("valid, but there is no CA to trust it by", "pass --ca FILE", where=where)
+    return CertificateRefused(
+        "the chain of certificate {name} ends in '{root}', which is not trusted here",
+        "pass --ca FILE with its CA if you trust it",
+        where=where,
+        name=path.certificates[0].subject_text,
+        root=path.certificates[-1].subject_text,
+    )
 
 
 def _ask_responders(path: Chain, url: str) -> list[dict[str, Any]]:

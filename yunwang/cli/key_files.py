@@ -27,12 +27,12 @@ class Prf(StrEnum):
 
     @property
     def oid(self) -> str:
-        """``gm`` as GmSSL and the GM standards write it, ``rfc`` the only one that OpenSSL and Tongsuo read."""
+        """``gm`` as GmSSL and the GM standards write it, ``rfc`` the only one that OpenSSL 4 and Tongsuo read."""
         return asn1.HMAC_SM3 if self is Prf.GM else asn1.HMAC_SM3_OPENSSL
 
 
 PrfOption = Annotated[
-    Prf, typer.Option("--prf", help="OID of HMAC-SM3 in the file: gm, or rfc for OpenSSL and Tongsuo")
+    Prf, typer.Option("--prf", help="OID of HMAC-SM3 in the file: gm, or rfc for OpenSSL 4 and Tongsuo")
 ]
 
 
