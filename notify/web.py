@@ -88,18 +88,23 @@ def _connect(target: Target, address: str, reach: Reach) -> socket.socket:
 
 
 @contextmanager
-def ending(stream: Callable[[], socket.socket | None], seconds: float) -> Iterator[None]:
-    """Shut a connection that takes too long in all: a peer that sends a byte a second never lets a time-out pass."""
-    watch = threading.Timer(seconds, _shut, (stream,))
+def ending(stream: Callable[[], socket.socket | None], seconds: float) -> Iterator[threading.Event]:
+    """Shut a connection that takes too long in all: a peer that sends a byte a second never lets a time-out pass.
+
+    The event says that it was shut: what was read until then may look like the end of an answer.
+    """
+    shut = threading.Event()
+    watch = threading.Timer(seconds, _shut, (stream, shut))
     watch.daemon = True
     watch.start()
     try:
-        yield
+        yield shut
     finally:
         watch.cancel()
 
 
-def _shut(stream: Callable[[], socket.socket | None]) -> None:
+def _shut(stream: Callable[[], socket.socket | None], shut: threading.Event) -> None:
+    shut.set()
     found = stream()
     if found is None:
         return  # not connected yet: the connection has a time-out of its own
@@ -116,21 +121,25 @@ def _ask(
     connection = http.client.HTTPConnection(target.host, target.port)
     connection.sock = stream
     try:
-        with ending(lambda: stream, seconds):
+        with ending(lambda: stream, seconds) as shut:
             sent = {"Host": target.authority, "User-Agent": "yunwang", "Connection": "close", **headers}
             connection.request(method, target.path, body or None, sent)
-            return _answer(connection.getresponse())
+            answer = _answer(connection.getresponse())
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Retry(why=Why("no answer: {reason}", {"reason": reason(error)}))
     finally:
         connection.close()
         stream.close()
+    return Retry(why=Why("no whole answer within {seconds} s", {"seconds": seconds})) if shut.is_set() else answer
 
 
 def _answer(response: http.client.HTTPResponse) -> Answer:
-    body = response.read(LONGEST_ANSWER + 1)[:LONGEST_ANSWER]
+    """Raises IncompleteRead for less than was announced; more than the limit is cut."""
+    body = response.read(LONGEST_ANSWER + 1)
+    if response.length and len(body) <= LONGEST_ANSWER:
+        raise http.client.IncompleteRead(body, response.length)
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(status=response.status, body=body, headers=headers)
+    return Answer(status=response.status, body=body[:LONGEST_ANSWER], headers=headers)
 
 
 def refusal(answer: Answer) -> Receipt | None:

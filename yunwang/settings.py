@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from records.errors import Problem, UserError
 from records.validation import problem_of
+from yunwang.notify_settings import NotifyChannel, NotifyPolicy, NotifyRoster, NotifyRoute, placed, problems
 
 PART_OF_AN_HOUR, SIX_MONTHS, STAMPED_BY = TEMPLATES = (
     "it must divide an hour: 3600, 1800, 900, 600, 300, 120, 60 …",
     "at least 180, for the law asks for six months",
     "site, the URL of a time-stamp authority, or empty",
 )
+TABLES = frozenset({"notify", "notify_routes", "notify_rosters"})  # sections of named sections
 _ENVIRONMENT = re.compile(r"YW_([A-Z_]+?)__([A-Z_]+)")
 
 
@@ -128,6 +130,10 @@ class Settings(_Section):
     console: Console = Console()
     crypto: Crypto = Crypto()
     retention: Retention = Retention()
+    notify: dict[str, NotifyChannel] = Field(default_factory=dict)
+    notify_routes: dict[str, NotifyRoute] = Field(default_factory=dict)
+    notify_rosters: dict[str, NotifyRoster] = Field(default_factory=dict)
+    notify_policy: NotifyPolicy = NotifyPolicy()
 
 
 def load(
@@ -149,13 +155,17 @@ def load(
         UserError: Unknown keys and bad values, all at once, each with ``FILE:LINE``.
     """
     text = _text(file, required=required)
+    outer = _from_environment(os.environ if environment is None else environment)
     written = _merge({name: dict(keys) for name, keys in (base or {}).items()}, _parse(text, file))
-    merged = _merge(written, _from_environment(os.environ if environment is None else environment))
+    merged = _merge(written, outer)
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
-        outer = _from_environment(os.environ if environment is None else environment)
         raise UserError.of(_problem(one, _where(one["loc"], text, file, outer)) for one in error.errors()) from error
+    wrong = list(problems(settings.notify, settings.notify_routes, settings.notify_rosters))
+    if wrong:
+        raise UserError.of(placed(problem, _where(place, text, file, outer)) for place, problem in wrong)
+    return settings
 
 
 def origins(file: Path, settings: Settings, environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -215,18 +225,23 @@ def _merge(inner: dict[str, Any], outer: dict[str, dict[str, Any]]) -> dict[str,
 
 
 def _line(text: str, section: str, key: str) -> int:
-    current = ""
+    """The line of a key, else of the header of its section or of the section that it names itself."""
+    current, header_at = "", 1
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[([^\]]+)\]", line)
-        current = header[1].strip() if header else current
-        if (current == section and re.match(rf"\s*{re.escape(key)}\s*=", line)) or (not key and current == section):
+        current = re.sub(r"[\s\"']", "", header[1]) if header else current
+        header_at = number if header and current == section else header_at
+        named = bool(header) and current == f"{section}.{key}"
+        if named or (current == section and (not key or re.match(rf"\s*{re.escape(key)}\s*=", line))):
             return number
-    return 1
+    return header_at
 
 
 def _where(place: tuple[int | str, ...], text: str, file: Path, outer: Mapping[str, Mapping[str, Any]]) -> str:
     """The variable that set a value, else the line of the file."""
-    section, key, *_ = (*map(str, place), "")
+    section, key, *deeper = (*map(str, place), "")
+    if section in TABLES and deeper and deeper[0]:
+        section, key = f"{section}.{key}", deeper[0]
     set_outside = outer.get(section, {})
     if key in set_outside or (not key and set_outside):
         return f"YW_{section.upper()}__{(key or next(iter(set_outside))).upper()}"
@@ -236,7 +251,17 @@ def _where(place: tuple[int | str, ...], text: str, file: Path, outer: Mapping[s
 def _problem(error: Any, where: str) -> Problem:
     place = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
-        section = Settings.model_fields.get(place[0])
-        known = Settings.model_fields if len(place) == 1 else section.annotation.model_fields  # type: ignore[union-attr]  # a section's class
-        return problem_of(error, where, next_step="known here: {known}", known=", ".join(known))
+        known = ", ".join(_known(place))
+        return problem_of(error, where, next_step="known here: {known}", known=known)
     return problem_of(error, where)
+
+
+def _known(place: Sequence[str]) -> Iterable[str]:
+    """The keys that may stand where an unknown one does."""
+    found: Any = Settings
+    for name in place[:-1]:
+        if hasattr(found, "model_fields"):
+            found = found.model_fields[name].annotation
+        else:  # a table or a list: the name is a key or a number in it
+            found = next(one for one in get_args(found) if hasattr(one, "model_fields"))
+    return found.model_fields if hasattr(found, "model_fields") else ()
