@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from access.audit import altered, missing, payload_of
+from access.audit import altered, missing, read_payloads
 from access.tables import audit_log
 from crypto.bundle import BundleReader, manifest_digest, write_bundle
 from crypto.canonical import canonical_json, parse_canonical
@@ -61,12 +61,11 @@ def _write(engine: sa.Engine, folder: Path, identity: SiteIdentity, at: datetime
     last = before[0].last if before else 0
     start = bytes.fromhex(_read(before[0].path)["head"]) if before else GENESIS
     with reading(engine) as connection:
-        newer = sa.select(audit_log).where(audit_log.c.number > last).order_by(audit_log.c.number).limit(MOST)
-        rows = connection.execute(newer).mappings().all()
-    if not rows:
+        lines = read_payloads(connection, last, MOST)
+    if not lines:
         return None
-    lines = [payload_of({name: row[name] for name in row if name != "chain"}) for row in rows]
-    made = Anchor(path=folder / f"{last + 1:010}-{rows[-1]['number']:010}", first=last + 1, last=rows[-1]["number"])
+    end = last + len(lines)
+    made = Anchor(path=folder / f"{last + 1:010}-{end:010}", first=last + 1, last=end)
     chain = {"first": made.first, "last": made.last, "before": start.hex(), "head": head(lines, start).hex()}
     files = {RECORDS: b"".join(line + b"\n" for line in lines), CHAIN: canonical_json(chain)}
     previous = manifest_digest(before[0].path) if before else None
