@@ -69,6 +69,7 @@ PROCESS_STATE: Words = {
     "failed": Word("失败", "bad", "■"),
 }
 OUTCOME: Words = {
+    "begun": Word("已开始", "none", "◔"),
     "success": Word("成功", "good", "●"),
     "failure": Word("失败", "bad", "■"),
     "refused": Word("拒绝", "warn", "▲"),
