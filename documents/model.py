@@ -13,6 +13,9 @@ Cell: TypeAlias = str | int | float | Decimal | datetime | None
 """One value of a table; None is missing and stands as ``—``, never as 0."""
 
 
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+
 class Kind(StrEnum):
     """What a column holds, and so how it is aligned and written."""
 
@@ -158,7 +161,7 @@ class Picture:
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.png.startswith(b"\x89PNG\r\n\x1a\n"):
+        if not self.png.startswith(PNG_START) or not self.png.endswith(PNG_END):
             raise ValueError(f"picture {self.alt!r} is no PNG")
         if not 0 < self.width <= 1:
             raise ValueError(f"picture {self.alt!r}: width is {self.width}, must be in (0, 1]")
