@@ -25,6 +25,7 @@ MAX_TOTAL_BYTES = 16 << 30
 MARK = b"yunwang bundle 1"
 _DOS_EPOCH = 0x21 << 16  # 1980-01-01 00:00:00
 _UTF8 = 0x800
+_END_BYTES = 22  # of the end record without its comment, APPNOTE 4.3.16
 _LIMIT = 0xFFFFFFFF
 DAMAGED = (
     zipfile.BadZipFile,
@@ -93,6 +94,7 @@ class Zip:
     def __init__(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
+            _check_end(path, self._zip.comment)
             self._members = _members(self._zip)
             if self._zip.comment:
                 _check_own_form(path, self._members)
@@ -124,6 +126,18 @@ def _limited(file: object, limit: int) -> Iterator[bytes]:
     while left > 0 and (piece := file.read(min(left, CHUNK_BYTES))):  # type: ignore[attr-defined]  # BinaryIO or ZipExtFile
         left -= len(piece)
         yield piece
+
+
+def _check_end(path: Path, comment: bytes) -> None:
+    """The comment is whole and nothing stands behind it, else ValueError: ``zipfile`` takes either.
+
+    Our own zips would pass for those of another tool, were their mark cut off or its length changed.
+    """
+    with path.open("rb") as file:
+        file.seek(-(_END_BYTES + len(comment)), os.SEEK_END)
+        end = file.read(_END_BYTES)
+    if end[:4] != b"PK\5\6" or int.from_bytes(end[-2:], "little") != len(comment):
+        raise ValueError("the end of the zip was changed")
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

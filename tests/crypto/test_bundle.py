@@ -251,6 +251,22 @@ def test_a_name_that_is_none_is_a_problem_of_the_zip(
     assert not verify_bundle(path, [identity.anchor], RULES).valid
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda data: data[:-1], id="mark cut"),
+        pytest.param(lambda data: data[:-16], id="mark cut off"),
+        pytest.param(lambda data: data[:-18] + b"\0\0" + data[-16:], id="mark of no length"),
+        pytest.param(lambda data: data[:-18] + b"\x0f\0" + data[-16:], id="mark of another length"),
+        pytest.param(lambda data: data + b"\0", id="a byte behind"),
+    ],
+)
+def test_the_end_of_a_zip_is_as_it_was_written(tmp_path: Path, identity, edit) -> None:
+    path = write_bundle(tmp_path / "b.zip", "bill", FILES, identity, created=AT, producer="p", as_zip=True)
+    path.write_bytes(edit(path.read_bytes()))
+    assert not verify_bundle(path, [identity.anchor], RULES).valid
+
+
 def test_a_link_in_a_zip_is_refused(tmp_path: Path, folder: Path, identity) -> None:
     path = packed(tmp_path, folder)
     info = zipfile.ZipInfo("link")
