@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from records.secret import Secret
 
 READY = 220
 PERMANENT = 500
+AUTHENTICATED = 235
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class Mail:
         if self.security == "starttls":
             client.starttls(context=self._context())
         if self.password is not None:
-            client.login(self.username, self.password.reveal())
+            _login(client, self.username, self.password.reveal())
 
     def _deliver(self, client: smtplib.SMTP, message: Message, to: Sequence[str]) -> Receipt:
         """Once the data are under way, an end without an answer may mean that it arrived."""
@@ -110,6 +112,17 @@ class Mail:
         found["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
         found.set_content(f"{title(message)}\n\n{body(message)}\n", charset="utf-8", cte="base64")
         return found
+
+
+def _login(client: smtplib.SMTP, username: str, password: str) -> None:
+    """What smtplib negotiates; it knows ASCII only, so other names and passwords go as PLAIN in UTF-8 (RFC 4616)."""
+    if username.isascii() and password.isascii():
+        client.login(username, password)
+        return
+    client.ehlo_or_helo_if_needed()
+    code, said = client.docmd("AUTH", "PLAIN " + b64encode(f"\0{username}\0{password}".encode()).decode())
+    if code != AUTHENTICATED:
+        raise smtplib.SMTPAuthenticationError(code, said)
 
 
 def _refused(error: smtplib.SMTPResponseException) -> Receipt:
