@@ -24,7 +24,7 @@ from notify.notice import Delivered, Failed, Person, Retry
 from records.secret import Secret
 from tests.notify.story import NOON, a_message, a_notice
 from tests.notify.test_web import raw
-from tests.running import free_port, wait_until
+from tests.running import free_port, missing_peer, wait_until
 
 CONFIG = """
 primary_hostname = mail.example
@@ -103,7 +103,7 @@ class Exim:
 def exim(require_peer) -> Iterator[Exim]:
     program = require_peer("exim", "exim4", "apt-get install exim4-daemon-light")
     if os.geteuid() != 0:
-        pytest.skip("exim changes to its own user, which only root may")
+        missing_peer("exim changes to its own user, which only root may: run the tests as root")
     folder = Path("/tmp") / f"yw-exim-{os.getpid()}"  # exim's own user must reach it
     one = Exim(folder, free_port(), free_port())
     user = pwd.getpwnam(USER)
