@@ -23,7 +23,7 @@ from access.tables import approval, user_account, user_role
 from access.users import User, find_user
 from crypto.canonical import canonical_json
 from crypto.sm3 import sm3_hex
-from records.errors import RefusedError, UserError
+from records.errors import RefusedError, UnknownError, UserError
 from records.instants import format_instant
 from storage.state import writing
 
@@ -307,7 +307,7 @@ def known(connection: sa.Connection, approval_id: str, at: datetime) -> Approval
     """The request of that id; UserError if there is none."""
     found = _read(connection, sa.select(approval).where(approval.c.id == approval_id), at)
     if not found:
-        raise UserError(
+        raise UnknownError(
             "unknown approval '{id}'", "see `yw approve` for those that wait", where="ID", id=approval_id[:64]
         )
     return found[0]
@@ -317,6 +317,11 @@ def waiting(connection: sa.Connection, at: datetime) -> list[Approval]:
     """Requests that wait for a decision, oldest first."""
     statement = sa.select(approval).where(approval.c.state == State.PENDING, approval.c.expires_at > at)
     return _read(connection, statement.order_by(approval.c.requested_at, approval.c.id), at)
+
+
+def everything(connection: sa.Connection, at: datetime) -> list[Approval]:
+    """All requests, newest first."""
+    return _read(connection, sa.select(approval).order_by(approval.c.requested_at.desc(), approval.c.id), at)
 
 
 def _read(connection: sa.Connection, statement: sa.Select[Any], at: datetime) -> list[Approval]:

@@ -54,6 +54,7 @@ SECTIONS = (
     Section(
         "系统",
         (
+            Entry("/approvals", "审批", "check", Capability.APPROVALS_READ),
             Entry("/users", "用户", "user", Capability.USERS_READ),
             Entry("/audit-log", "审计日志", "log", Capability.AUDIT_LOG_READ),
             Entry("/crypto", "密码服务", "key", Capability.KEYS_READ),

@@ -24,8 +24,9 @@ from console.visit import (
     teller_of,
     translator_of,
 )
-from records.errors import Problem, UserError
+from records.errors import Problem, RefusedError, UnknownError, UserError
 from records.validation import problem_of
+from storage.unavailable import UnavailableError
 
 _TITLES: Mapping[int, str] = {
     400: "请求有误",
@@ -91,7 +92,13 @@ def _on_http(request: Request, error: Exception) -> Response:
 def _on_user_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, UserError):
         raise error
-    return _tell(request, 400, error.problems)
+    return _tell(request, status_of(error), error.problems)
+
+
+def status_of(error: UserError) -> int:
+    """403 for what policy refuses, 404 for what is not there, 503 while a store cannot be used, else 400."""
+    kinds = ((RefusedError, 403), (UnknownError, 404), (UnavailableError, 503))
+    return next((status for kind, status in kinds if isinstance(error, kind)), 400)
 
 
 def _tell(request: Request, status: int, problems: Sequence[Problem]) -> Response:

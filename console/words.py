@@ -74,6 +74,23 @@ OUTCOME: Words = {
     "failure": Word("失败", "bad", "■"),
     "refused": Word("拒绝", "warn", "▲"),
 }
+APPROVAL_STATE: Words = {
+    "pending": Word("待审批", "warn", "◐"),
+    "approved": Word("已同意", "good", "●"),
+    "rejected": Word("已驳回", "bad", "■"),
+    "withdrawn": Word("已撤回", "none", "○"),
+    "used": Word("已使用", "none", "●"),
+    "expired": Word("已过期", "none", "◌"),
+}
+APPROVAL_ACTION: Mapping[str, str] = {
+    "catalogue.load": "启用价目",
+    "bill.close": "关账",
+    "bill.issue": "出账",
+    "key.export": "导出密钥",
+    "key.destroy": "销毁密钥",
+    "user.grant": "授予角色",
+    "ticket.except": "工单例外",
+}
 SAMPLE: Words = {
     "ok": Word("正常", "good", "●"),
     "missing": Word("缺数", "none", "○"),
@@ -102,6 +119,26 @@ KEY_STATE: Words = {
 }
 KEY_USE: Words = {"sign": Word("签名", "none", "✎"), "enc": Word("加密", "none", "◫")}
 SELF_TEST: Words = {"passed": Word("自检通过", "good", "●"), "failed": Word("自检未通过", "bad", "■")}
+PARTICULAR: Mapping[str, str] = {
+    "month": "月份",
+    "total": "合计（元）",
+    "complete": "用量完整",
+    "organisations": "各单位",
+    "organisation": "单位",
+    "catalogue_sm3": "价目 SM3",
+    "waiver": "缺数说明",
+    "demo": "演示价",
+    "sm3": "价目 SM3",
+    "prices": "价格条数",
+    "changes": "变更条数",
+    "first": "变更（前 20 条）",
+    "user": "用户",
+    "roles": "角色",
+    "title": "标题",
+    "subject": "对象",
+    "until": "截至",
+    "reason": "理由",
+}
 ENTITY: Mapping[str, str] = {
     "link": "链路编号",
     "device": "设备",
@@ -143,7 +180,7 @@ TIER: Mapping[str, str] = {
 }
 OTHER_LANGUAGE: Mapping[str, str] = {"zh": "English", "en": "中文"}
 EVERYTHING = "全部"
-TRANSLATED = frozenset({*ROLE.values(), EVERYTHING})
+TRANSLATED = frozenset({*ROLE.values(), *APPROVAL_ACTION.values(), EVERYTHING})
 """Cells of lists that are message ids; anything else in a list is data."""
 _OF_KIND: Mapping[str, Words] = {
     "level": LEVEL,
@@ -153,6 +190,7 @@ _OF_KIND: Mapping[str, Words] = {
     "incident_state": INCIDENT_STATE,
     "period_state": PERIOD_STATE,
     "outcome": OUTCOME,
+    "approval_state": APPROVAL_STATE,
     "process_state": PROCESS_STATE,
     "sample": SAMPLE,
     "line_kind": LINE_KIND,

@@ -107,6 +107,10 @@ class UsageError(UserError):
     exit_code: ClassVar[int] = 2
 
 
+class UnknownError(UserError):
+    """What was named is not there. Exit 3."""
+
+
 class UnreachableError(UserError):
     """A peer does not answer. Exit 4."""
 

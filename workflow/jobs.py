@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from access import audit
-from records.errors import Problem, RefusedError, UserError
+from records.errors import Problem, RefusedError, UnknownError, UserError
 from workflow.tables import job
 
 
@@ -111,7 +111,7 @@ def find(connection: sa.Connection, job_id: str) -> Job:
     """One job; UserError if there is none of that id."""
     row = connection.execute(sa.select(*_COLUMNS).where(job.c.id == job_id)).mappings().first()
     if row is None:
-        raise UserError("unknown job '{id}'", "`yw job ls` lists the known ones", where="ID", id=job_id[:64])
+        raise UnknownError("unknown job '{id}'", "`yw job ls` lists the known ones", where="ID", id=job_id[:64])
     return from_row(row)
 
 

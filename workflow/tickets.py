@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from access import approvals, audit
 from access.approvals import Action, Agreement, Ask
-from records.errors import RefusedError, UserError
+from records.errors import RefusedError, UnknownError, UserError
 from records.instants import format_instant, parse_instant
 from storage.state import reading, writing
 from workflow.tables import ticket, ticket_note
@@ -130,7 +130,9 @@ def find(connection: sa.Connection, ticket_id: str) -> Ticket:
     """One ticket; UserError if there is none of that id."""
     row = connection.execute(sa.select(*_COLUMNS).where(ticket.c.id == ticket_id)).mappings().first()
     if row is None:
-        raise UserError("unknown ticket '{id}'", "`yw ticket ls` lists the known ones", where="ID", id=ticket_id[:64])
+        raise UnknownError(
+            "unknown ticket '{id}'", "`yw ticket ls` lists the known ones", where="ID", id=ticket_id[:64]
+        )
     return from_row(row)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from console import problem
-from console.api import routes
+from console.api import approvals, routes
 
-_ABOUT = "Reads for programs. Cursor pages: `limit` up to 200, `next` is the cursor of the next page."
+_ABOUT = "Lists and decisions for programs. Cursor pages: `limit` up to 200, `next` is the cursor of the next page."
 
 
 class Api(FastAPI):
@@ -37,4 +37,5 @@ def create_api(parent: FastAPI) -> FastAPI:
     api.state.deps, api.state.metrics = parent.state.deps, parent.state.metrics
     problem.install(api)
     api.include_router(routes.router)
+    api.include_router(approvals.router)
     return api

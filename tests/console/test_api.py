@@ -155,10 +155,10 @@ def test_an_error_that_the_console_does_not_know_is_told_by_the_platform(deps: A
 def test_openapi_describes_every_resource(admin: TestClient) -> None:
     described = admin.get("/api/v1/openapi.json").json()
     assert described["openapi"].startswith("3.1")
-    assert set(described["paths"]) == {f"/{name}" for name in RESOURCES}
+    assert set(described["paths"]) == {f"/{name}" for name in RESOURCES} | {"/approvals", "/approvals/{name}/decision"}
     assert described["servers"] == [{"url": "/api/v1"}]
     assert described["components"]["securitySchemes"] == {"bearer": {"type": "http", "scheme": "bearer"}}
-    for operation in (path["get"] for path in described["paths"].values()):
+    for operation in (path["get"] for path in described["paths"].values() if "get" in path):
         assert {"limit", "cursor", "sort", "q"} <= {one["name"] for one in operation["parameters"]}
         assert set(operation["responses"]) >= {"200", "400", "401", "403"}
         schema = operation["responses"]["400"]["content"]["application/problem+json"]["schema"]["$ref"]

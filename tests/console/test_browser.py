@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import uvicorn
 from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from access import users
+from access.approvals import Action, ApprovalNeededError, Ask, agreed
 from access.roles import Role
 from access.sessions import Limits
+from access.tables import approval
 from console.app import create_app
 from console.deps import ConsoleDeps
 from console.ports import KeyViews, Views
@@ -48,6 +51,8 @@ PAGES = (
     "/incidents/in-001",
     "/rules",
     "/collectors",
+    "/approvals",
+    "/approvals/ap-0123456789",
     "/users",
     "/audit-log",
     "/audit-log/verify",
@@ -84,6 +89,18 @@ class Site:
         self.versions = versions
 
 
+def waiting_request(engine: sa.Engine) -> None:
+    """Somebody wants to give a role; the page's address is known."""
+    shown = {"user": "zhao", "roles": ["billing", "netadmin"], "organisations": None, "first": [{"sku": "vcpu-std"}]}
+    ask = Ask(
+        actor="li", action=Action.USER_GRANT, object="zhao", particulars=shown, reason="新到岗，接替王五的计费工作"
+    )
+    with pytest.raises(ApprovalNeededError):
+        agreed(engine, ask, AT)
+    with writing(engine) as connection:
+        connection.execute(sa.update(approval).values(id="ap-0123456789"))
+
+
 @pytest.fixture(scope="module")
 def site(
     tmp_path_factory: pytest.TempPathFactory, inventory: Inventory, views: Views, keyring: KeyViews
@@ -95,6 +112,8 @@ def site(
         users.add_user(connection, "test", "admin", PASSWORD, AT, display_name="管理员", must_change=False)
         for role in (Role.SYSADMIN, Role.AUDITOR):
             users.grant(connection, "test", "admin", role, AT, organisations=None)
+        users.add_user(connection, "test", "li", PASSWORD, AT, must_change=False)
+    waiting_request(engine)
     (folder / "ca.pem").write_text("-")
     versions = {"links": "1"}
     deps = ConsoleDeps(

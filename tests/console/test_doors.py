@@ -169,7 +169,8 @@ def test_a_change_needs_the_token_of_its_session(admin: TestClient, path: str, t
 def test_every_change_route_checks_origin_and_token(admin: TestClient) -> None:
     """A new POST route without the checks shows here."""
     posts = [route.path for route in routes() if route.methods - {"GET", "HEAD"}]
-    assert sorted(posts) == ["/account/password", "/crypto/verify", "/login", "/logout"]
+    expected = ["/account/password", "/approvals/{name}/decision", "/crypto/verify", "/login", "/logout"]
+    assert sorted(posts) == expected
     assert [admin.post(path).status_code for path in posts] == [403] * len(posts)
 
 

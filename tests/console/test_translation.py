@@ -26,6 +26,7 @@ ERRORS = {
     "UserError": (1, 2),
     "Problem": (1, 2),
     "RefusedError": (1, 2),
+    "UnknownError": (1, 2),
     "LoginError": (1, 2),
     "HTTPException": (2,),
     "__init__": (1, 2),
