@@ -13,7 +13,7 @@ Kind = Literal[
     "text", "code", "id", "number", "quantity", "price", "unit", "bps", "percent", "bar", "yuan", "instant", "due",
     "date", "bool", "list", "pairs",
     "level", "link_state", "protection", "alert_state", "incident_state", "period_state", "outcome", "line_kind",
-    "approval_state", "certificate_level", "key_state", "key_use", "self_test",
+    "approval_action", "approval_state", "certificate_level", "key_state", "key_use", "self_test",
 ]  # fmt: skip
 PAGE_ROWS = 50
 LONGEST_PAGE = 200

@@ -82,14 +82,14 @@ APPROVAL_STATE: Words = {
     "used": Word("已使用", "none", "●"),
     "expired": Word("已过期", "none", "◌"),
 }
-APPROVAL_ACTION: Mapping[str, str] = {
-    "catalogue.load": "启用价目",
-    "bill.close": "关账",
-    "bill.issue": "出账",
-    "key.export": "导出密钥",
-    "key.destroy": "销毁密钥",
-    "user.grant": "授予角色",
-    "ticket.except": "工单例外",
+APPROVAL_ACTION: Words = {
+    "catalogue.load": Word("启用价目", "none", "●"),
+    "bill.close": Word("关账", "none", "●"),
+    "bill.issue": Word("出账", "none", "●"),
+    "key.export": Word("导出密钥", "none", "●"),
+    "key.destroy": Word("销毁密钥", "none", "●"),
+    "user.grant": Word("授予角色", "none", "●"),
+    "ticket.except": Word("工单例外", "none", "●"),
 }
 SAMPLE: Words = {
     "ok": Word("正常", "good", "●"),
@@ -134,6 +134,7 @@ PARTICULAR: Mapping[str, str] = {
     "first": "变更（前 20 条）",
     "user": "用户",
     "roles": "角色",
+    "everywhere": "全部单位",
     "title": "标题",
     "subject": "对象",
     "until": "截至",
@@ -180,7 +181,7 @@ TIER: Mapping[str, str] = {
 }
 OTHER_LANGUAGE: Mapping[str, str] = {"zh": "English", "en": "中文"}
 EVERYTHING = "全部"
-TRANSLATED = frozenset({*ROLE.values(), *APPROVAL_ACTION.values(), EVERYTHING})
+TRANSLATED = frozenset({*ROLE.values(), EVERYTHING})
 """Cells of lists that are message ids; anything else in a list is data."""
 _OF_KIND: Mapping[str, Words] = {
     "level": LEVEL,
@@ -191,6 +192,7 @@ _OF_KIND: Mapping[str, Words] = {
     "period_state": PERIOD_STATE,
     "outcome": OUTCOME,
     "approval_state": APPROVAL_STATE,
+    "approval_action": APPROVAL_ACTION,
     "process_state": PROCESS_STATE,
     "sample": SAMPLE,
     "line_kind": LINE_KIND,

@@ -44,7 +44,6 @@ class Request(BaseModel):
     used_at: str | None
     particulars: dict[str, Any]
     digest: str
-    title: list[str]
 
 
 @router.get("/approvals", response_model=Page, openapi_extra=describe(APPROVALS))

@@ -26,8 +26,7 @@ APPROVALS = Table(
     columns=(
         Column(key="id", title="编号", kind="code", href="/approvals/{id}", searched=True),
         Column(key="state", title="状态", kind="approval_state", choices=words.choices(words.APPROVAL_STATE)),
-        Column(key="title", title="操作", kind="list", sortable=False),
-        Column(key="action", title="代码", kind="code", choices=tuple(words.APPROVAL_ACTION.items()), room="extra"),
+        Column(key="action", title="操作", kind="approval_action", choices=words.choices(words.APPROVAL_ACTION)),
         Column(key="object", title="对象", kind="code", searched=True),
         Column(key="requested_by", title="申请人", kind="code", searched=True),
         Column(key="requested_at", title="申请时间", kind="instant"),
@@ -47,5 +46,4 @@ def source(engine: sa.Engine, at: datetime) -> MemorySource:
 def row(one: Approval) -> Mapping[str, Any]:
     """A request as lists and the API show it."""
     found = {name: getattr(one, name) for name in one.__slots__}
-    title = words.APPROVAL_ACTION[one.action.value]
-    return found | {"state": one.state.value, "action": one.action.value, "title": [title]}
+    return found | {"state": one.state.value, "action": one.action.value}

@@ -91,7 +91,7 @@ class Site:
 
 def waiting_request(engine: sa.Engine) -> None:
     """Somebody wants to give a role; the page's address is known."""
-    shown = {"user": "zhao", "roles": ["billing", "netadmin"], "organisations": None, "first": [{"sku": "vcpu-std"}]}
+    shown = {"user": "zhao", "roles": ["billing", "netadmin"], "everywhere": True, "first": [{"sku": "vcpu-std"}]}
     ask = Ask(
         actor="li", action=Action.USER_GRANT, object="zhao", particulars=shown, reason="新到岗，接替王五的计费工作"
     )

@@ -101,7 +101,9 @@ def _agreed(site: Site, name: str, roles: Sequence[Role], organisations: list[st
     """Who agreed that this person gets these roles."""
     from access.approvals import Action  # noqa: PLC0415 - the state database on first use
 
-    shown = {"user": name, "roles": [one.value for one in roles], "organisations": organisations}
+    everywhere = organisations is None
+    shown = {"user": name, "roles": [one.value for one in roles], "everywhere": everywhere}
+    shown |= {} if everywhere else {"organisations": organisations}
     return agreed(site, Capability.ROLES_GRANT, Action.USER_GRANT, name, shown, reason)
 
 
