@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,3 +32,17 @@ def state(migrated: Path) -> Iterator[sa.Engine]:
         engine = open_state(f"sqlite:///{shutil.copy(migrated, folder)}")
         yield engine
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    subject = ["-subj", "/CN=hook.example", "-addext", "subjectAltName=DNS:hook.example"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    subprocess.run(
+        ["openssl", "req", "-x509", *curve, "-nodes", "-keyout", key, "-out", cert, "-days", "2", *subject],
+        check=True,
+        capture_output=True,
+    )
+    return key, cert

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,6 +100,22 @@ def web(answer: Answering) -> Iterator[Web]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def raw(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A peer that does with a connection what it wants."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield server.getsockname()[1]
+    server.close()
 
 
 def at_home(_host: str, _port: int) -> Sequence[str]:

@@ -22,8 +22,7 @@ import pytest
 from notify.channels.mail import Mail
 from notify.notice import Delivered, Failed, Person, Retry
 from records.secret import Secret
-from tests.notify.story import NOON, a_message, a_notice
-from tests.notify.test_web import raw
+from tests.notify.story import NOON, a_message, a_notice, raw
 from tests.running import free_port, missing_peer, wait_until
 
 CONFIG = """

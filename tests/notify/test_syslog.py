@@ -15,8 +15,7 @@ import pytest
 from notify.channels.syslog import LONGEST_DATAGRAM, Syslog, frame
 from notify.notice import Delivered, Failed, Retry
 from records.alarms import Level
-from tests.notify.story import a_message, a_notice
-from tests.notify.test_web import certificate, raw  # noqa: F401 - a fixture
+from tests.notify.story import a_message, a_notice, raw
 from tests.running import free_port, wait_until
 
 RSYSLOG = """module(load="imudp") module(load="imtcp")
@@ -66,7 +65,7 @@ def _listens(port: int) -> bool:
 
 @pytest.mark.parametrize(("trusted", "outcome"), [(True, Delivered), (False, Failed)])
 def test_tls_counts_octets_and_checks_the_certificate(
-    certificate: tuple[Path, Path],  # noqa: F811 - the fixture
+    certificate: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
     trusted: bool,
     outcome: type,

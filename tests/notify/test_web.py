@@ -5,34 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from notify.notice import Failed, Retry
 from notify.web import LONGEST_ANSWER, LONGEST_BODY, Answer, Reach, post, refusal
-from tests.notify.story import at_home, web
+from tests.notify.story import at_home, raw, web
 from tests.running import free_port
-
-
-@contextlib.contextmanager
-def raw(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A peer that does with a connection what it wants."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = server.accept()
-                threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield server.getsockname()[1]
-    server.close()
 
 
 def drip(head: bytes) -> Callable[[socket.socket], None]:
@@ -118,20 +99,6 @@ def test_redirects_are_not_followed_and_no_secret_leaves() -> None:
 def test_status(status: int, after: str, outcome: type, seconds: float | None) -> None:
     receipt = refusal(Answer(status=status, body=b"", headers={"retry-after": after}))
     assert (type(receipt), getattr(receipt, "after_seconds", None)) == (outcome, seconds)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    subject = ["-subj", "/CN=hook.example", "-addext", "subjectAltName=DNS:hook.example"]
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    subprocess.run(
-        ["openssl", "req", "-x509", *curve, "-nodes", "-keyout", key, "-out", cert, "-days", "2", *subject],
-        check=True,
-        capture_output=True,
-    )
-    return key, cert
 
 
 @pytest.mark.parametrize(
