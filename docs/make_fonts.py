@@ -6,7 +6,8 @@ mkdir sans serif && tar xzf fontsource-noto-sans-sc-*.tgz -C sans && tar xzf fon
 pip install fonttools brotli
 python docs/make_fonts.py "Yunwang Sans" sans/package && python docs/make_fonts.py "Yunwang Serif" serif/package
 
-No 仿宋 with a free licence and simplified characters is in a public registry; 宋体 stands in for it in PDF, DOCX names 仿宋 itself.
+No 仿宋 with a free licence and simplified characters is in a public registry; 宋体 stands in for it in PDF, DOCX names
+仿宋 itself.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fontTools.ttLib import TTFont
 FONTS = Path(__file__).parent.parent / "documents" / "fonts"
 WEIGHTS = {"Yunwang Sans": {"400": "Regular", "700": "Bold"}, "Yunwang Serif": {"400": "Regular"}}
 """A changed font goes by a name of its own. Bold body text is set in Yunwang Sans, as public papers do."""
+IDEOGRAPHS = (range(0x3400, 0xA000), range(0x20000, 0x40000))  # of Unicode
 WITH_MORE = "Yunwang Sans"
 EXTRA = "·–—‘’“”…×÷≤≥¥€°²³○●□■▲▼→←↑↓①②③④⑤⑥⑦⑧⑨⑩"
 FIRST_RARE_ROW = 0xD8  # GB 2312 level 2 (二级汉字): a family of its own, so that no file grows past 1.5 MB
@@ -28,7 +30,7 @@ FIRST_HANZI_ROW = 0xB0
 
 
 def characters(family: str, package: Path) -> dict[str, set[int]]:
-    """Family to its characters: ASCII, Latin-1, signs and level 1 in one, level 2 in the next, 汉字 of names in a third."""
+    """Family to its characters: ASCII, Latin-1, signs and level 1 in one, level 2 in the next, more 汉字 in a third."""
     common = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) | {ord(one) for one in EXTRA} | rows(0xA1, 0xA4)
     found = {family: common | rows(FIRST_HANZI_ROW, FIRST_RARE_ROW), f"{family} Rare": rows(FIRST_RARE_ROW, 0xF8)}
     return found | ({f"{family} More": hanzi(package) - rows(FIRST_HANZI_ROW, 0xF8)} if family == WITH_MORE else {})
@@ -37,7 +39,7 @@ def characters(family: str, package: Path) -> dict[str, set[int]]:
 def hanzi(package: Path) -> set[int]:
     """All 汉字 of the package: 堃, 喆, 玥 and others that GB 2312 lacks but names have."""
     fonts = (TTFont(one, lazy=True) for one in (package / "files").glob("noto-*-sc-*-400-normal.woff2"))
-    return {code for font in fonts for code in font.getBestCmap() if 0x3400 <= code < 0xA000 or code >= 0x20000}
+    return {code for font in fonts for code in font.getBestCmap() if any(code in block for block in IDEOGRAPHS)}
 
 
 def rows(first: int, end: int) -> set[int]:
@@ -98,7 +100,7 @@ def main(name: str, package: Path) -> None:
             rename(font, family, style)
             font.save(FONTS / f"{family.replace(' ', '')}-{style}.ttf")
     licence = (package / "LICENSE").read_text("utf-8")
-    (FONTS / f"OFL-{name.split()[-1]}.txt").write_text(licence, "utf-8")
+    (FONTS / f"OFL-{name.rsplit(maxsplit=1)[-1]}.txt").write_text(licence, "utf-8")
 
 
 if __name__ == "__main__":

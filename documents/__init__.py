@@ -1,1 +1,1 @@
-"""One look for PDF, XLSX and CSV; knows no domain."""
+"""One look for PDF, DOCX, XLSX and CSV; knows no domain."""

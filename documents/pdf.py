@@ -15,7 +15,7 @@ import typst
 from documents import model
 from documents.flow import Heading, Piece, pieces
 from documents.model import Cover, Document, Masthead
-from documents.values import ZONE, instant_text, on_paper, paper_text
+from documents.values import ZONE, instant_text, on_line, on_paper, paper_text
 
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "templates" / "document.typ"
@@ -54,15 +54,15 @@ def _compiled(main: Path, document: Document) -> bytes:
 
 def _data(document: Document, blocks: list[dict[str, Any]]) -> dict[str, Any]:
     head = document.head
-    footer = [on_paper(one) for one in (document.number, document.footer, ZONE) if one]
+    footer = [on_line(one) for one in (document.number, document.footer, ZONE) if one]
     return {
-        "title": on_paper(document.title),
-        "number": on_paper(document.number),
-        "organisation": on_paper(document.organisation),
+        "title": on_line(document.title),
+        "number": on_line(document.number),
+        "organisation": on_line(document.organisation),
         "date": date_words(document),
-        "header": on_paper(document.header),
+        "header": on_line(document.header),
         "footer": footer,
-        "watermark": on_paper(document.watermark),
+        "watermark": on_line(document.watermark),
         "landscape": document.landscape,
         "dense": document.dense,
         "contents": document.contents,
@@ -93,22 +93,22 @@ def _parts(run: str) -> list[str]:
 
 
 def _cover(cover: Cover) -> dict[str, Any]:
-    return {"subtitle": breakable(cover.subtitle), "classification": on_paper(cover.classification)}
+    return {"subtitle": breakable(on_line(cover.subtitle)), "classification": on_line(cover.classification)}
 
 
 def _masthead(head: Masthead) -> dict[str, Any]:
-    return {"subtitle": breakable(head.subtitle), "facts": [_fact(one) for one in head.facts]}
+    return {"subtitle": breakable(on_line(head.subtitle)), "facts": [_fact(one) for one in head.facts]}
 
 
 def _fact(one: model.Fact) -> dict[str, Any]:
-    return {"name": on_paper(one.name), "value": breakable(one.value)}
+    return {"name": on_line(one.name), "value": breakable(on_line(one.value))}
 
 
 def _block(piece: Piece, pictures: dict[str, bytes]) -> dict[str, Any]:
     if isinstance(piece, model.Picture):
         name = f"picture-{len(pictures)}.png"
         pictures[name] = piece.png
-        texts = {"alt": on_paper(piece.alt), "caption": breakable(piece.caption)}
+        texts = {"alt": on_line(piece.alt), "caption": breakable(on_line(piece.caption))}
         return {"kind": "picture", "file": name, "width": piece.width} | texts
     if isinstance(piece, model.Together):
         return {"kind": "together", "blocks": [_block(one, pictures) for one in piece.blocks]}
@@ -116,15 +116,16 @@ def _block(piece: Piece, pictures: dict[str, bytes]) -> dict[str, Any]:
 
 
 def _table(table: model.Table) -> dict[str, Any]:
-    heads = [
-        {"title": breakable(one.title), "width": one.width or None, "side": one.side.value} for one in table.columns
-    ]
     return {
         "kind": "table",
-        "caption": breakable(table.caption),
-        "columns": heads,
+        "caption": breakable(on_line(table.caption)),
+        "columns": [_column(one) for one in table.columns],
         "rows": [_row(row, table.columns) for row in table.rows],
     }
+
+
+def _column(one: model.Column) -> dict[str, Any]:
+    return {"title": breakable(on_line(one.title)), "width": one.width or None, "side": one.side.value}
 
 
 def _row(row: model.Row, columns: tuple[model.Column, ...]) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _row(row: model.Row, columns: tuple[model.Column, ...]) -> dict[str, Any]:
     cells = row.cells if isinstance(row, model.Sum) else row
     last = columns[len(columns) - len(cells) :]
     shown = [breakable(paper_text(cell, column)) for cell, column in zip(cells, last, strict=True)]
-    return {"sum": breakable(row.label), "cells": shown} if isinstance(row, model.Sum) else {"cells": shown}
+    return {"sum": breakable(on_line(row.label)), "cells": shown} if isinstance(row, model.Sum) else {"cells": shown}
 
 
 def _pair(one: model.Highlight) -> dict[str, Any]:
@@ -145,18 +146,18 @@ def _facts(one: model.Facts) -> dict[str, Any]:
 
 
 def _remark(one: model.Remark) -> dict[str, Any]:
-    return {"kind": "remark", "title": breakable(one.title), "lines": [breakable(each) for each in one.lines]}
+    return {"kind": "remark", "title": breakable(on_line(one.title)), "lines": [breakable(each) for each in one.lines]}
 
 
 _SHAPES: Mapping[type[Any], Callable[[Any], dict[str, Any]]] = {
-    Heading: lambda one: {"kind": "heading", "level": one.level, "text": breakable(one.text)},
+    Heading: lambda one: {"kind": "heading", "level": one.level, "text": breakable(on_line(one.text))},
     model.Paragraph: lambda one: {"kind": "paragraph", "text": breakable(one.text)},
     model.Table: _table,
     model.Facts: _facts,
-    model.Notice: lambda one: {"kind": "notice", "title": breakable(one.title), "text": breakable(one.text)},
+    model.Notice: lambda one: {"kind": "notice", "title": breakable(on_line(one.title)), "text": breakable(one.text)},
     model.Highlight: _pair,
     model.Remark: _remark,
-    model.Seals: lambda one: {"kind": "seals", "names": [breakable(each) for each in one.names]},
-    model.Signatures: lambda one: {"kind": "signatures", "names": [breakable(each) for each in one.names]},
+    model.Seals: lambda one: {"kind": "seals", "names": [breakable(on_line(each)) for each in one.names]},
+    model.Signatures: lambda one: {"kind": "signatures", "names": [breakable(on_line(each)) for each in one.names]},
     model.PageBreak: lambda _one: {"kind": "page"},
 }

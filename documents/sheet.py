@@ -103,12 +103,14 @@ class _Sheets:
         self._row += 1
 
     def _cell(self, place: int, cell: Cell, column: Column) -> None:
+        if cell == "":
+            return
         if cell is None:
             self._sheet.write_string(self._row, place, MISSING, self._form(column.side))
         elif isinstance(cell, datetime):
             naive = cell.astimezone(SHANGHAI).replace(tzinfo=None)
             self._sheet.write_datetime(self._row, place, naive, self._form(column.side, "yyyy-mm-dd hh:mm:ss"))
-        elif isinstance(cell, str) and (cell == "" or column.kind in {Kind.TEXT, Kind.INSTANT}):
+        elif isinstance(cell, str) and column.kind in {Kind.TEXT, Kind.INSTANT}:
             self._sheet.write_string(self._row, place, cell_string(cell), self._form(column.side))
         else:
             self._number_cell(place, cell_text(cell, column), column)

@@ -14,10 +14,12 @@ MISSING = "—"
 ZONE = "时间均为 UTC+8（Asia/Shanghai）"
 MONEY_PLACES = 2
 LONGEST_TEXT = 20_000  # characters of one text on paper: some ten pages
+LONGEST_LINE = 200  # of a title, a name, a header, a footer
 PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
+_LINE_END = re.compile("[ \t\n\r\u2028\u2029]*[\t\n\r\u2028\u2029][ \t\n\r\u2028\u2029]*")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029]")
 
 
@@ -41,6 +43,11 @@ def shortened(text: str, longest: int) -> str:
 def on_paper(text: str) -> str:
     """A text for PDF and DOCX: visible, line feeds only, of bearable length."""
     return _BREAKS.sub("\n", visible(shortened(text, LONGEST_TEXT)))
+
+
+def on_line(text: str) -> str:
+    """A text for a title, a name or a zone of the page: as ``on_paper``, on one line, of bearable length."""
+    return _LINE_END.sub(" ", visible(shortened(text, LONGEST_LINE)))
 
 
 def decimal_of(cell: str | Decimal | float) -> Decimal:

@@ -20,7 +20,7 @@ from docx.shared import Mm, Twips
 from documents.flow import pieces
 from documents.model import Cover, Document, Masthead
 from documents.pdf import date_words
-from documents.values import ZONE, on_paper
+from documents.values import ZONE, on_line
 from documents.word_body import Body, contents, page_numbers
 from documents.word_xml import (
     ACCENT,
@@ -48,7 +48,6 @@ PARTS = {"word/styles.xml": "word-styles.xml", "word/fontTable.xml": "word-fonts
 A4 = (210, 297)  # mm
 MARGINS = (32, 26, 28, 28)  # top, right, bottom, left in mm
 MARGINS_DENSE = (18, 16, 20, 16)
-MOST_PROPERTY = 255  # characters of a property
 EARLIEST = datetime(1980, 1, 1, tzinfo=SHANGHAI)  # of a ZIP
 
 
@@ -92,11 +91,11 @@ def _saved(package: Any) -> bytes:
 def cover_xml(document: Document, cover: Cover) -> str:
     """The title page."""
     lines = (
-        paragraph(run(cover.classification), "Strong"),
-        paragraph(run(f"编号 {document.number}"), "Cell", aligned("right")),
-        paragraph(run(document.title), "Title", below(4600) + aligned("center")),
-        paragraph(run(cover.subtitle), "Subtitle", aligned("center")),
-        paragraph(run(document.organisation, '<w:sz w:val="30"/>'), "Normal", below(5600) + aligned("center")),
+        paragraph(run(on_line(cover.classification)), "Strong"),
+        paragraph(run(f"编号 {on_line(document.number)}"), "Cell", aligned("right")),
+        paragraph(run(on_line(document.title)), "Title", below(4600) + aligned("center")),
+        paragraph(run(on_line(cover.subtitle)), "Subtitle", aligned("center")),
+        paragraph(run(on_line(document.organisation), '<w:sz w:val="30"/>'), "Normal", below(5600) + aligned("center")),
         paragraph(run(date_words(document), '<w:sz w:val="28"/>'), "Normal", below(120) + aligned("center")),
     )
     return "".join(lines)
@@ -104,8 +103,10 @@ def cover_xml(document: Document, cover: Cover) -> str:
 
 def masthead_xml(document: Document, head: Masthead, width: int) -> str:
     """Title at the left, facts at the right, a line below."""
-    left = paragraph(run(document.title), "Title") + (paragraph(run(head.subtitle), "Fine") if head.subtitle else "")
-    right = "".join(paragraph(run(f"{one.name}　{one.value}"), "Fine", aligned("right")) for one in head.facts)
+    left = paragraph(run(on_line(document.title)), "Title")
+    left += paragraph(run(on_line(head.subtitle)), "Fine") if head.subtitle else ""
+    facts = [f"{on_line(one.name)}　{on_line(one.value)}" for one in head.facts]
+    right = "".join(paragraph(run(one), "Fine", aligned("right")) for one in facts)
     cells = [cell(left), cell(right or paragraph(""))]
     return table([table_row(cells)], shares((3, 2), width), border("bottom", ACCENT, eighths=11))
 
@@ -126,11 +127,11 @@ def _zones(section: Section, document: Document, number: int, *, bare: bool) -> 
     right = int((section.page_width - section.left_margin - section.right_margin) / Twips(1))  # type: ignore[operator]  # set by _page
     tab = f'<w:tabs><w:tab w:val="right" w:pos="{right}"/></w:tabs>'
     line = f"<w:pBdr>{border('bottom', LINE)}</w:pBdr>" if document.header and not bare else ""
-    words = f"{document.header}\t{document.number}" if document.header and not bare else ""
+    words = f"{on_line(document.header)}\t{on_line(document.number)}" if document.header and not bare else ""
     _fill(section.header, paragraph(run(words) + drawn, "Header", line + tab))
     if bare:
         return
-    note = " · ".join(one for one in (document.number, document.footer, ZONE) if one)
+    note = " · ".join(on_line(one) for one in (document.number, document.footer, ZONE) if one)
     numbers = page_numbers("SECTIONPAGES" if isinstance(document.head, Cover) else "NUMPAGES")
     top = f"<w:pBdr>{border('top', LINE)}</w:pBdr>"
     _fill(section.footer, paragraph(run(f"{note}\t") + numbers, "Footer", top + tab))
@@ -158,7 +159,7 @@ def _properties(package: Any, document: Document) -> None:
         "language": "zh-CN",
     }
     for name, text in texts.items():
-        setattr(core, name, on_paper(text)[:MOST_PROPERTY])
+        setattr(core, name, on_line(text))
     core.created = core.modified = core.last_printed = at
 
 

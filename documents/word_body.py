@@ -11,7 +11,7 @@ from docx.shared import Emu
 
 from documents import model
 from documents.flow import Heading, Piece
-from documents.values import on_paper, paper_text
+from documents.values import on_line, paper_text
 from documents.word_xml import (
     ACCENT,
     INK,
@@ -47,7 +47,7 @@ class Body:
         self._package, self._width, self._dense = package, width, dense
         self._pictures = 0
         self._shapes: Mapping[type[Any], Callable[[Any], str]] = {
-            Heading: lambda one: paragraph(run(one.text), f"Heading{min(one.level, DEEPEST)}"),
+            Heading: lambda one: paragraph(run(on_line(one.text)), f"Heading{min(one.level, DEEPEST)}"),
             model.Paragraph: lambda one: paragraph(run(one.text), "Cell" if dense else "BodyText"),
             model.Table: self._table,
             model.Facts: self._facts,
@@ -67,7 +67,7 @@ class Body:
 
     def _table(self, one: model.Table) -> str:
         widths = shares([column.width for column in one.columns], self._width)
-        caption = paragraph(run(one.caption), "Caption") if one.caption else ""
+        caption = paragraph(run(on_line(one.caption)), "Caption") if one.caption else ""
         head = table_row((_head(column) for column in one.columns), heads=True)
         rows = [_row(row, one.columns) for row in one.rows] or [_empty(len(one.columns))]
         edges = border("top", INK) + border("bottom", LINE) + border("insideH", LINE)
@@ -81,14 +81,14 @@ class Body:
         return table(rows, shares(one.widths, self._width))
 
     def _notice(self, one: model.Notice) -> str:
-        words = paragraph(run(one.title, f'{BOLD}<w:color w:val="A01F1F"/>') + run(f"　{one.text}"))
+        words = paragraph(run(on_line(one.title), f'{BOLD}<w:color w:val="A01F1F"/>') + run(f"　{one.text}"))
         shaded = cell(words, fill="FDF0F0", borders=border("left", WARN, eighths=20))
         return table([table_row([shaded])], [self._width])
 
     def _highlight(self, one: model.Highlight) -> str:
         left = _named(one.left)
-        right = paragraph(run(one.right.name), "Fine", aligned("right"))
-        right += paragraph(run(one.right.value), "Figure", aligned("right"))
+        right = paragraph(run(on_line(one.right.name)), "Fine", aligned("right"))
+        right += paragraph(run(on_line(one.right.value)), "Figure", aligned("right"))
         edges = "".join(border(side, ACCENT, eighths=8) for side in ("top", "left", "bottom", "right"))
         return table([table_row([cell(left), cell(right)])], shares((2, 1), self._width), edges)
 
@@ -98,27 +98,29 @@ class Body:
         inline = self._package.part.new_pic_inline(io.BytesIO(one.png), width=wide)
         inline.docPr.set("id", str(self._pictures))
         inline.docPr.set("name", f"picture {self._pictures}")
-        inline.docPr.set("descr", on_paper(one.alt))
+        inline.docPr.set("descr", on_line(one.alt))
         drawn = paragraph(f"<w:r><w:drawing>{inline.xml}</w:drawing></w:r>", "Picture")
-        return drawn + (paragraph(run(one.caption), "Caption") if one.caption else "")
+        return drawn + (paragraph(run(on_line(one.caption)), "Caption") if one.caption else "")
 
     def _seals(self, one: model.Seals) -> str:
         place = "" if self._dense else paragraph(run("（印章位置）", FAINT), "Cell", aligned("center"))
         edge = border("top", INK, eighths=5)
         space = paragraph("") * 3 + place + paragraph("") * 2
-        cells = [cell(paragraph(run(name)) + space + paragraph(run(DATE, GREY)), borders=edge) for name in one.names]
+        cells = [
+            cell(paragraph(run(on_line(name))) + space + paragraph(run(DATE, GREY)), borders=edge) for name in one.names
+        ]
         height = SEAL_TWIPS_DENSE if self._dense else SEAL_TWIPS
         return paragraph("") + table([table_row(cells, height=height)], shares([1] * len(cells), self._width))
 
     def _signatures(self, one: model.Signatures) -> str:
         line = cell(paragraph(""), borders=border("bottom", INK, eighths=5))
         date = cell(paragraph(run(f"日期{DATE}")))
-        rows = [table_row([cell(paragraph(run(name))), line, date], height=560) for name in one.names]
+        rows = [table_row([cell(paragraph(run(on_line(name)))), line, date], height=560) for name in one.names]
         return table(rows, shares((1, 2, 2), self._width))
 
 
 def _head(column: model.Column) -> str:
-    return cell(paragraph(run(column.title), "CellHead", aligned(column.side.value)), fill=INK)
+    return cell(paragraph(run(on_line(column.title)), "CellHead", aligned(column.side.value)), fill=INK)
 
 
 def _row(row: model.Row, columns: tuple[model.Column, ...]) -> str:
@@ -126,7 +128,7 @@ def _row(row: model.Row, columns: tuple[model.Column, ...]) -> str:
         words = run(row.text, BOLD) + (run(f"　{row.note}", GREY) if row.note else "")
         return table_row([cell(paragraph(words), span=len(columns), fill=SOFT)])
     if isinstance(row, model.Sum):
-        label = cell(paragraph(run(row.label), "Cell", aligned("right")), span=len(columns) - len(row.cells))
+        label = cell(paragraph(run(on_line(row.label)), "Cell", aligned("right")), span=len(columns) - len(row.cells))
         last = columns[len(columns) - len(row.cells) :]
         return table_row([label, *(_cell(one, column, BOLD) for one, column in zip(row.cells, last, strict=True))])
     return table_row([_cell(one, column) for one, column in zip(row, columns, strict=True)])
@@ -141,12 +143,12 @@ def _empty(width: int) -> str:
 
 
 def _named(fact: model.Fact) -> str:
-    return paragraph(run(fact.name), "Fine") + paragraph(run(fact.value), "Strong")
+    return paragraph(run(on_line(fact.name)), "Fine") + paragraph(run(on_line(fact.value)), "Strong")
 
 
 def _remark(one: model.Remark) -> str:
     lines = "".join(paragraph(run(line), "Fine") for line in one.lines)
-    return kept(paragraph(run(one.title, BOLD))) + lines
+    return kept(paragraph(run(on_line(one.title), BOLD))) + lines
 
 
 def contents(pieces: Iterable[Piece]) -> str:
@@ -155,7 +157,7 @@ def contents(pieces: Iterable[Piece]) -> str:
     code = '<w:instrText xml:space="preserve"> TOC \\o "1-3" \\h \\z \\u </w:instrText>'
     steps = (mark("begin", dirty=True), code, mark("separate"))
     start = "".join(f"<w:r>{one}</w:r>" for one in steps)
-    entries = "".join(paragraph(run(one.text), f"TOC{one.level}") for one in heads)
+    entries = "".join(paragraph(run(on_line(one.text)), f"TOC{one.level}") for one in heads)
     title = paragraph(run("目　录", '<w:sz w:val="36"/>'), "Strong", aligned("center"))
     end = paragraph(f'<w:r>{mark("end")}</w:r><w:r><w:br w:type="page"/></w:r>', "TOC1")
     return title + paragraph(start, "TOC1") + entries + end

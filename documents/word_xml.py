@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from documents.values import on_paper
+from documents.values import on_line, on_paper
 
 INK, SOFT, LINE, ACCENT, WARN = "1B2A41", "F4F6F9", "D5DBE3", "1F5FA8", "C82828"
 NAMESPACES = (
@@ -102,7 +102,7 @@ def kept(xml: str) -> str:
 
 def watermark(text: str, number: int) -> str:
     """Words across the page, behind the text, as Word's own 水印 writes them (VML, ECMA-376 part 4 §19)."""
-    shown = on_paper(text)
+    shown = on_line(text)
     short = len(shown) <= 4  # noqa: PLR2004 - such as 演示: large and red
     width, height, color = (360, 180, "#e8a0a0") if short else (430, 36, "silver")
     style = (

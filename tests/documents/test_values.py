@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.model import Cell, Column, Kind
-from documents.values import LONGEST_TEXT, cell_text, number_text, on_paper, paper_text, shortened, visible
+from documents.values import (
+    LONGEST_LINE,
+    LONGEST_TEXT,
+    cell_text,
+    number_text,
+    on_line,
+    on_paper,
+    paper_text,
+    shortened,
+    visible,
+)
 
 AT = datetime(2026, 7, 31, 16, 30, tzinfo=UTC)
 NUMBER, MONEY, TEXT, INSTANT = (
@@ -72,6 +82,11 @@ def test_a_number_is_never_rounded(value: Decimal, places: int) -> None:
     text = number_text(value, places)
     assert Fraction(text) == Fraction(value)
     assert len(text.partition(".")[2]) >= places
+
+
+def test_a_title_stays_a_line() -> None:
+    assert on_line("甲\n 乙\u2028丙") == "甲 乙 丙"
+    assert len(on_line("长" * 1000)) == LONGEST_LINE
 
 
 def test_line_feeds_of_every_system_are_one() -> None:
