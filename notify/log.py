@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from notify.notice import Delivered, Notice, Receipt, Retry, Why
 from notify.outbox import delivery_id, put, told
 from notify.states import State
-from notify.tables import notice, notice_delivery
+from notify.tables import notice, notice_attempt, notice_delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def counts(connection: sa.Connection) -> Mapping[State, int]:
 
 
 def keep_test(connection: sa.Connection, one: Notice, channel: str, receipt: Receipt, at: datetime) -> Delivery:
-    """Write down a test that was sent directly: one try, then it is over."""
+    """Write down a test that was sent directly: one try, which counts for the channel's limit, then it is over."""
     put(connection, [one], at)
     connection.execute(sa.update(notice).where(notice.c.id == one.id).values(planned_at=at, told=True))
     delivered = isinstance(receipt, Delivered)
@@ -117,11 +117,14 @@ def keep_test(connection: sa.Connection, one: Notice, channel: str, receipt: Rec
         "tries": 1,
         "next_at": at,
         "alike": one.key,
+        "message": one.id,
         "rosters": [],
         "repeated": isinstance(receipt, Retry) and receipt.reached,
         "why": told(why),
         "done_at": at,
     }
     connection.execute(sa.insert(notice_delivery).values(row))
+    tried = {"message": one.id, "number": 1, "channel": channel, "at": at, "ended_at": at}
+    connection.execute(sa.insert(notice_attempt).values(outcome=type(receipt).__name__.lower(), **tried))
     (found,) = (each for each in ls(connection, channel=channel) if each.id == row["id"])
     return found

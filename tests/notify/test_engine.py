@@ -180,6 +180,18 @@ def test_the_limit_counts_every_try_also_of_the_process_before(state: sa.Engine)
     assert [len(engine.channels["ops"].got), len(again.channels["ops"].got)] == [3, 4]
 
 
+def test_a_test_counts_for_the_limit_and_stands_in_the_log(state: sa.Engine) -> None:
+    engine = Engine(state, ops=Kept(per_minute=1))
+    with writing(state) as connection:
+        test = a_notice(9, kind="test", level=Level.LOW, alert=None)
+        kept = log.keep_test(connection, test, "ops", Retry(why=Why("no answer")), engine.clock())
+    engine.put(a_notice(1))
+    engine.go(30)
+    assert engine.channels["ops"].got == []
+    engine.go(60)
+    assert (kept.state, kept.why, len(engine.channels["ops"].got)) == (State.FAILED, Why("no answer"), 1)
+
+
 def test_escalated_while_nobody_acknowledges(state: sa.Engine) -> None:
     steps = (Step(channels=("ops",)), Step(channels=("sms",), rosters=("chiefs",), after=timedelta(minutes=15)))
     engine = Engine(state, Route(name="r", steps=steps), ops=Kept(), sms=Kept())
