@@ -120,7 +120,12 @@ def test_two_hundred_columns_are_cut_to_pages() -> None:
 def test_what_the_file_says_of_itself(data: bytes) -> None:
     core = docx.Document(io.BytesIO(data)).core_properties
     assert (core.title, core.author, core.created) == ("网络安全等级保护自查报告", "黑龙江省政务大数据中心", AT)
-    assert docx_bytes(report(title="长" * 300))
+    entries = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    assert {one.date_time for one in entries} == {(2026, 8, 1, 9, 0, 0)}
+
+
+def test_a_date_before_zip_and_a_long_title_are_taken() -> None:
+    assert docx_bytes(report(title="长" * 300, created=AT.replace(year=1970)))
 
 
 def test_a_text_is_never_taken_for_the_place_of_the_body() -> None:
