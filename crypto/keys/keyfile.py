@@ -72,6 +72,11 @@ def load_private_key(data: bytes, passphrase: Secret | None) -> PrivateKey:
     return _private_key(body, sealed=False)
 
 
+def is_encrypted(data: bytes) -> bool:
+    """Whether a PEM file's first block is an encrypted private key; raises InvalidEncoding for no PEM."""
+    return pem.blocks(data)[0][0] == ENCRYPTED
+
+
 def _opened_key(plain: bytes) -> PrivateKey:
     """What was sealed; whatever is wrong with it now is told as a wrong passphrase, for it may be one."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crypto.bundle import write_bundle
-from crypto.keys.keyfile import private_key_pem
+from crypto.keys.keyfile import load_private_key, private_key_pem
 from crypto.x509 import certificates_pem
 from records.secret import Secret
 from tests.crypto.conftest import AT
@@ -178,6 +178,22 @@ def test_a_wrong_passphrase_is_one_error_without_traceback(yw) -> None:
     assert (code, out) == (3, None)
     assert err.startswith("error: cannot be opened: wrong passphrase or key, or changed data\nwhere: ")
     assert "battery" not in err
+
+
+@pytest.mark.usefixtures("key_pair")
+def test_a_key_that_others_can_read_is_refused_plain_and_warned_of_sealed(yw) -> None:
+    sign = ("crypto", "sign", "--key", "K.pem", "--passphrase-file", "pass", "--out", "S", "data")
+    assert yw(*sign)[2] == ""
+    Path("K.pem").chmod(0o644)
+    code, _, err = yw(*sign)
+    assert (code, "warning: others can read this key file" in err) == (0, True)
+    plain = load_private_key(Path("K.pem").read_bytes(), Secret("correct horse"))
+    Path("plain.pem").write_bytes(private_key_pem(plain, None))
+    Path("plain.pem").chmod(0o640)
+    code, _, err = yw("crypto", "sign", "--key", "plain.pem", "--out", "S2", "data")
+    assert (code, "no passphrase guards it" in err, Path("S2").exists()) == (5, True, False)
+    Path("plain.pem").chmod(0o600)
+    assert yw("crypto", "sign", "--key", "plain.pem", "--out", "S2", "data")[0] == 0
 
 
 @pytest.mark.usefixtures("trusted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +13,10 @@ import typer
 from crypto import asn1
 from crypto.keys import keyfile
 from crypto.sm2 import PrivateKey, PublicKey, device_key
-from records.errors import UsageError
+from records.errors import Problem, RefusedError, UsageError
 from yunwang.cli.anchors import read_certificates
 from yunwang.cli.files import naming, read_file, read_passphrase
+from yunwang.cli.output import show_warning
 
 _DEVICE = re.compile(r"sdf:([0-9]{1,6})")
 
@@ -43,8 +45,25 @@ def private_key(key: Path, passphrase_file: Path | None, *, encryption: bool = F
         if passphrase is None:
             raise UsageError("no access code is given", "give --passphrase-file FILE", where="--passphrase-file")
         return device_key(int(found[1]), passphrase, encryption=encryption)
+    data = read_file(key)
     with naming(key):
-        return keyfile.load_private_key(read_file(key), passphrase)
+        found = keyfile.load_private_key(data, passphrase)
+    _check_mode(key, encrypted=keyfile.is_encrypted(data))
+    return found
+
+
+def _check_mode(path: Path, *, encrypted: bool) -> None:
+    """Refuse a plain key that others can read, and warn of an encrypted one: its passphrase is all that guards it."""
+    if not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    if not encrypted:
+        raise RefusedError(
+            "others can read this key, and no passphrase guards it",
+            "run `chmod 600 {path}`",
+            where=str(path),
+            path=path,
+        )
+    show_warning(Problem("others can read this key file", "run `chmod 600 {path}`", str(path), {"path": path}))
 
 
 def public_key(pub: Path | None, certificate: Path | None, command: str) -> PublicKey:
