@@ -14,7 +14,8 @@ from access import approvals, tokens
 from access.approvals import Action, Approval, ApprovalNeededError, Ask
 from access.roles import Capability, Role
 from storage.state import reading, writing
-from tests.console.conftest import AT, Clock, login_token
+from tests.console.conftest import Clock, login_token
+from tests.console.made_up import AT
 
 PARTICULARS = {"month": "2026-10", "total": "1234.50", "organisations": {"hlj-finance": "1234.50"}, "waiver": None}
 
