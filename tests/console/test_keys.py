@@ -35,8 +35,8 @@ from crypto.keys.keystore import KeyStore
 from crypto.pki.site import ensure_site_identity
 from crypto.providers.registry import Registry
 from records.secret import Secret
-from tests.console.made_up import AT
 from tests.console.keyrings import fake_sightings, made_site
+from tests.console.made_up import AT
 
 FORM = "/crypto/verify"
 Send = Callable[..., Any]

@@ -47,9 +47,9 @@ def private_key(key: Path, passphrase_file: Path | None, *, encryption: bool = F
         return device_key(int(found[1]), passphrase, encryption=encryption)
     data = read_file(key)
     with naming(key):
-        found = keyfile.load_private_key(data, passphrase)
+        loaded = keyfile.load_private_key(data, passphrase)
     _check_mode(key, encrypted=keyfile.is_encrypted(data))
-    return found
+    return loaded
 
 
 def _check_mode(path: Path, *, encrypted: bool) -> None:

@@ -70,7 +70,8 @@ def upgrade() -> None:
         sa.Column("proof", sa.Text(), nullable=True),
         sa.Column("until", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "(state = 'closed') = (coalesce(closing, '') IN ('recheck', 'exception') AND proof IS NOT NULL AND closed_by IS NOT NULL)",
+            "(state = 'closed') = "
+            "(coalesce(closing, '') IN ('recheck', 'exception') AND proof IS NOT NULL AND closed_by IS NOT NULL)",
             name=op.f("ck_ticket_closed_by_proof"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket")),
