@@ -72,12 +72,26 @@ def test_a_server_under_changed_first_flights(configure: Configure, cases: int) 
     attack(Parser(sample=hello, read=lambda data: refuses(endpoint.engine(), data)), cases)
 
 
+def meant(flight: bytes) -> list[bytes]:
+    """The records of a flight without what RFC 8446 §5 has everybody ignore.
+
+    That is the legacy version of a plaintext record, and a change_cipher_spec; headers of others are authenticated.
+    """
+    found = []
+    while len(flight) >= 5:
+        header, size = flight[:5], int.from_bytes(flight[3:5], "big")
+        record, flight = flight[: 5 + size], flight[5 + size :]
+        if record[0] != 0x14 or record[5:] != b"\x01":
+            found.append(record[:1] + record[3:] if header[0] == 0x16 and header[1] == 3 else record)
+    return [*found, flight]
+
+
 @pytest.mark.parametrize("cases", [100, pytest.param(5000, marks=pytest.mark.long)])
 def test_a_client_under_changed_answers(configure: Configure, cases: int) -> None:
     for seed in range(cases):
         client, _, answer = flights(configure)
         (changed,) = mutations(answer, 1, seed)
-        if not changed.startswith(answer):
+        if meant(changed)[: len(meant(answer)) - 1] != meant(answer)[:-1]:
             with contextlib.suppress(CryptoError):
                 refuses(client, changed)
 
