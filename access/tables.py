@@ -77,6 +77,10 @@ api_token = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("revoked_at", Instant),
     sa.Column("used_at", Instant),
+    sa.Column(
+        "addresses", sa.Text, nullable=False, server_default=""
+    ),  # networks, comma-separated; empty: from anywhere
+    sa.Column("used_from", sa.Text),  # the address of the newest use
 )
 
 login_failure = sa.Table(

@@ -75,7 +75,10 @@ def of_token(request: Request, deps: ConsoleDeps, at: datetime) -> Person | None
         user = users.find_user(connection, token.user) if token else None
     if token is None or user is None or user.locked:
         raise HTTPException(401, "the token is unknown, revoked or over", {"WWW-Authenticate": "Bearer"})
+    address = address_of(request, deps)
+    if not token.admits(address):
+        raise HTTPException(403, "this token may not be used from this address")
     if tokens.is_stale(token, at):
         with writing(deps.engine) as connection:
-            tokens.touch(connection, token, at)
+            tokens.touch(connection, token, address, at)
     return Person(user=user, token=token)

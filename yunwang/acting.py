@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from access.roles import Capability
 
 
+HERE = "127.0.0.1"  # where a call on the machine itself comes from
+
+
 def login_file() -> Path:
     """Where ``yw login`` keeps its token: the user's own configuration folder."""
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
@@ -37,7 +40,7 @@ def actor(state: sa.Engine) -> str:
     """The name that the audit log shows.
 
     Raises:
-        RefusedError: ``YW_TOKEN`` is set, but no token of this data folder.
+        RefusedError: ``YW_TOKEN`` is set, but no token of this data folder, or not for use on this machine.
     """
     from access.tokens import find_token  # noqa: PLC0415 - argon2 and SQL only when needed
     from storage.state import reading  # noqa: PLC0415
@@ -46,7 +49,7 @@ def actor(state: sa.Engine) -> str:
     if text is not None:
         with reading(state) as connection:
             token = find_token(connection, text, now())
-        if token is not None:
+        if token is not None and token.admits(HERE):
             return token.user
         if os.environ.get("YW_TOKEN"):
             raise RefusedError("YW_TOKEN is no valid token here", "make one with `yw token new`", where="YW_TOKEN")

@@ -204,3 +204,45 @@ def test_a_name_is_given_once(add: Callable[[str], None]) -> None:
     add("wang")
     with pytest.raises(UserError, match="exists already"):
         add("wang")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "admitted", "refused"),
+    [
+        ([], ["10.1.2.3", "::1", "not an address"], []),
+        (["10.1.0.0/16"], ["10.1.2.3", "::ffff:10.1.2.3"], ["10.2.0.1", "::1", "", "unix"]),
+        (["10.1.2.3", "2001:db8::/32"], ["10.1.2.3", "2001:db8::7"], ["10.1.2.4", "2001:db9::1"]),
+        (["10.1.2.3/16"], ["10.1.255.255"], ["10.0.255.255"]),
+    ],
+)
+def test_a_token_with_addresses_is_admitted_from_there_alone(
+    engine: sa.Engine, add: Callable[[str], None], addresses: list[str], admitted: list[str], refused: list[str]
+) -> None:
+    add("wang")
+    text, _ = make_token(engine, addresses=addresses)
+    token = find(engine, text)
+
+    assert token is not None
+    assert [one for one in admitted if not token.admits(one)] == []
+    assert [one for one in refused if token.admits(one)] == []
+
+
+def test_what_is_no_network_is_told_all_at_once(engine: sa.Engine, add: Callable[[str], None]) -> None:
+    add("wang")
+    with pytest.raises(UserError) as caught:
+        make_token(engine, addresses=["10.1.0.0/99", "here", "10.0.0.1"])
+    assert [one.text() for one in caught.value.problems] == [
+        "'10.1.0.0/99' is no address and no network",
+        "'here' is no address and no network",
+    ]
+
+
+def test_the_newest_use_says_where_it_came_from(engine: sa.Engine, add: Callable[[str], None]) -> None:
+    add("wang")
+    text, token = make_token(engine)
+    assert token.used_from is None
+    with writing(engine) as connection:
+        tokens.touch(connection, token, "10.1.2.3", AT)
+    used = find(engine, text)
+    assert used is not None
+    assert (used.used_from, used.used_at) == ("10.1.2.3", AT)

@@ -75,6 +75,19 @@ def test_a_narrowed_token_opens_its_resources_only(client: TestClient, token: Ca
     assert codes == {name: 200 if name in {"links", "devices"} else 403 for name in RESOURCES}
 
 
+def test_a_token_is_refused_from_another_address(
+    client: TestClient, engine: sa.Engine, add_user: Any, clock: Any
+) -> None:
+    add_user("robot", {Role.AUDITOR: None})
+    answers = []
+    for network in ("10.0.0.0/8", "127.0.0.0/8"):
+        with writing(engine) as connection:
+            life = timedelta(days=1)
+            text, _ = tokens.new_token(connection, "admin", "robot", clock(), lifetime=life, addresses=[network])
+        answers.append(client.get("/api/v1/links", headers=bearer(text)).status_code)
+    assert answers == [403, 200]
+
+
 def test_a_token_gives_no_more_than_its_user_has(
     client: TestClient, engine: sa.Engine, token: Callable[..., str], clock: Any
 ) -> None:

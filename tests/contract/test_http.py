@@ -150,7 +150,13 @@ def test_pages_ask_for_a_login(api: Api) -> None:
 def test_a_call_with_a_token_acts_as_its_user_and_a_revoked_one_as_nobody(site: Platform, api: Api) -> None:
     made = site.json("token", "new", "--user", "robot", "--scope", "links.read")
     text = made["token"]
+    afar = site.json("token", "new", "--user", "robot", "--address", "10.0.0.0/8")
 
+    problem(api.get("links", afar["token"]), 403)
+    assert (afar["addresses"], site.run("user", "ls", more={"YW_TOKEN": afar["token"]}).returncode) == (
+        ["10.0.0.0/8"],
+        5,
+    )
     assert api.get("links", text)[0] == 200
     problem(api.get("bills", text), 403)
     denied = site.run("user", "grant", "robot", "billing", more={"YW_TOKEN": text})

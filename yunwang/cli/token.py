@@ -29,6 +29,10 @@ def new(
     scope: Annotated[
         list[Capability] | None, typer.Option("--scope", help="only this right; may be given more than once")
     ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option("--address", help="only from this address or network; may be given more than once"),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Make a token and print it, for the only time."""
@@ -42,7 +46,14 @@ def new(
     _check_own(site.actor, owner)
     with writing(site.state) as connection:
         text, token = tokens.new_token(
-            connection, site.actor, owner, now(), lifetime=timedelta(days=days), note=note, scopes=scope or ()
+            connection,
+            site.actor,
+            owner,
+            now(),
+            lifetime=timedelta(days=days),
+            note=note,
+            scopes=scope or (),
+            addresses=address or (),
         )
         if dry_run:
             connection.rollback()
@@ -63,7 +74,7 @@ def _check_own(actor: str, owner: str) -> None:
 
 def as_json(token: Token) -> dict[str, Any]:
     """A token without its secret; ``scopes`` null means all rights of its user."""
-    names = ("id", "user", "note", "created_at", "expires_at", "revoked_at", "used_at")
+    names = ("id", "user", "note", "created_at", "expires_at", "revoked_at", "used_at", "used_from", "addresses")
     scopes = None if token.scopes is None else sorted(one.value for one in token.scopes)
     return {name: getattr(token, name) for name in names} | {"scopes": scopes}
 
