@@ -45,7 +45,7 @@ def console_deps(site: Site) -> ConsoleDeps:
         engine=site.state,
         inventory=lambda: site.inventory,
         views=domain.views(),
-        keyring=_keyring(site),
+        keyring=keyring_of(site),
         status=lambda: status(site),
         versions=lambda: change_versions(site.state),
         ready=lambda: checks(site),
@@ -58,7 +58,7 @@ def console_deps(site: Site) -> ConsoleDeps:
     )
 
 
-def _keyring(site: Site) -> KeyViews:
+def keyring_of(site: Site) -> KeyViews:
     """The site's keys and certificates as they lie on disk; needs no passphrase."""
     from console.keyring import SelfTest, certificate_rows, fallback_uses, key_rows  # noqa: PLC0415 - crypto on first use
     from console.ports import KeyViews  # noqa: PLC0415
@@ -67,12 +67,14 @@ def _keyring(site: Site) -> KeyViews:
     from crypto.x509 import load_certificates  # noqa: PLC0415
     from records.secret import Secret  # noqa: PLC0415
     from yunwang.certificates import look  # noqa: PLC0415
+    from yunwang.cli.revocations import own_revocations  # noqa: PLC0415
     from yunwang.verification import RULES  # noqa: PLC0415
 
     keystore, ca = KeyStore(site.place.keys, Secret("")), site.place.ca
 
     def verify(path: Path) -> Verification:
-        return verify_artefact(path, load_certificates(ca.read_bytes()) if ca.exists() else (), RULES)
+        roots = load_certificates(ca.read_bytes()) if ca.exists() else ()
+        return verify_artefact(path, roots, RULES, own_revocations(site.place.root))
 
     return KeyViews(
         keys=lambda: key_rows(keystore),

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from tests.running import ROOT, Platform, free_port
+from yunwang.cli.call import Call
+from yunwang.serving import keyring_of
+from yunwang.wiring import open_site
 
 USAGE = """source,event_id,tenant,resource,meter,quantity,unit,start,end
 c,e{month},fin-core,vm-1,vcpu,744,vcpu*h,2026-{month:02}-01T00:00:00+08:00,2026-{month:02}-28T00:00:00+08:00
@@ -118,3 +121,5 @@ def test_a_stamped_bill_outlives_the_revocation_of_its_signer(ready: Platform, p
         refused = verdict(ready, plain, *more, code=1)
         assert "was revoked" in refused["problems"][0]["what"]
         assert verdict(ready, stamped, *more) == before[1]
+    page = keyring_of(open_site(Call(data=ready.data), demo=False)).verify
+    assert [page(Path(one)).accepted for one in (plain, stamped)] == [False, True]

@@ -73,7 +73,8 @@ def _verifier(site: Site) -> Any:
     """From a bundle to its verdict, by the site's own CA alone."""
     from crypto.bundle import verify_bundle  # noqa: PLC0415 - beside its only use
     from crypto.x509 import load_certificates  # noqa: PLC0415
+    from yunwang.cli.revocations import own_revocations  # noqa: PLC0415
     from yunwang.verification import RULES  # noqa: PLC0415
 
-    roots = load_certificates(site.place.ca.read_bytes())
-    return lambda path: verify_bundle(path, roots, RULES)
+    roots, known = load_certificates(site.place.ca.read_bytes()), own_revocations(site.place.root)
+    return lambda path: verify_bundle(path, roots, RULES, known)

@@ -17,7 +17,11 @@ def find_revocations(options: Sequence[Path]) -> Revocations:
     """Named lists must be complete and current; those of the data folder's own CAs refuse what they name."""
     if options:
         return Revocations(lists=read_lists(options), at=now())
-    root = current().place(tell=False).root  # an artefact is verified alike with or without a site
+    return own_revocations(current().place(tell=False).root)  # an artefact is verified alike with or without a site
+
+
+def own_revocations(root: Path) -> Revocations:
+    """The lists of a data folder's own CAs; what they do not name is not refused."""
     own = [path for folder in (SITE_FOLDER, "ca") if (path := root / folder / LIST_FILE).exists()]
     return Revocations(lists=read_lists(own), at=now(), complete=False)
 
