@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from access import audit, lockout, sessions, users
-from access.passwords import dummy_hash, matches
+from access.passwords import DEFAULT, Policy, dummy_hash, matches
 from access.sessions import Limits, Session
 from access.tables import user_account
 from records.errors import RefusedError
@@ -41,9 +41,17 @@ class Login:
 
 
 def log_in(
-    engine: sa.Engine, name: str, password: str, at: datetime, *, address: str, agent: str, limits: Limits
+    engine: sa.Engine,
+    name: str,
+    password: str,
+    at: datetime,
+    *,
+    address: str,
+    agent: str,
+    limits: Limits,
+    policy: Policy = DEFAULT,
 ) -> Login:
-    """Check name and password and open a session.
+    """Check name and password and open a session; a password past its lifetime must be changed first of all.
 
     Raises:
         LockedError: The account or the address is locked; the password is not even looked at.
@@ -53,12 +61,23 @@ def log_in(
     with writing(engine) as connection:
         lockout.forget(connection, name)
         connection.execute(sa.update(user_account).where(user_account.c.name == name).values(login_at=at))
+        _expire(connection, name, at, policy)
         cookie, session = sessions.open_session(connection, name, address, agent, at, limits)
         audit.record(connection, name, "session.login", name, "success", {"address": address}, at)
         user = users.find_user(connection, name)
     if user is None:
         raise _wrong()
     return Login(user=user, session=session, cookie=cookie)
+
+
+def _expire(connection: sa.Connection, name: str, at: datetime, policy: Policy) -> None:
+    """Have a password changed that is too old."""
+    if policy.lifetime is None:
+        return
+    old = (user_account.c.name == name) & (user_account.c.password_at <= at - policy.lifetime)
+    due = sa.update(user_account).where(old, user_account.c.must_change.is_(False)).values(must_change=True)
+    if connection.execute(due).rowcount:
+        audit.record(connection, "system", "user.password_expired", name, "success", {}, at)
 
 
 def check_credentials(engine: sa.Engine, name: str, password: str, at: datetime, *, address: str) -> None:
@@ -99,7 +118,9 @@ def log_out(engine: sa.Engine, session: Session, at: datetime) -> None:
         audit.record(connection, session.user, "session.logout", session.user, "success", {}, at)
 
 
-def change_password(engine: sa.Engine, name: str, old: str, new: str, at: datetime, *, address: str) -> None:
+def change_password(
+    engine: sa.Engine, name: str, old: str, new: str, at: datetime, *, address: str, policy: Policy = DEFAULT
+) -> None:
     """A user's own change: the old password must be right, all sessions end.
 
     Raises:
@@ -108,4 +129,4 @@ def change_password(engine: sa.Engine, name: str, old: str, new: str, at: dateti
     """
     check_credentials(engine, name, old, at, address=address)
     with writing(engine) as connection:
-        users.set_password(connection, name, name, new, at, must_change=False)
+        users.set_password(connection, name, name, new, at, must_change=False, policy=policy)

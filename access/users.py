@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from access import audit, lockout, sessions
-from access.passwords import REMEMBERED, check_password, hash_password, matches
+from access.passwords import DEFAULT, Policy, check_password, hash_password, matches
 from access.roles import CAPABILITIES, PROVINCE_WIDE, Capability, Role, excluded_by
 from access.scope import EVERYWHERE, Scope, scope_of
 from access.tables import password_history, user_account, user_role, user_role_organisation
@@ -58,6 +58,7 @@ def add_user(
     *,
     display_name: str = "",
     must_change: bool = True,
+    policy: Policy = DEFAULT,
 ) -> None:
     """Open an account. It can do nothing until a role is granted.
 
@@ -75,7 +76,7 @@ def add_user(
             where="name",
             name=name,
         )
-    _refuse_weak(check_password(password, name))
+    _refuse_weak(check_password(password, name, policy))
     values = {
         "name": name,
         "display_name": display_name or name,
@@ -144,16 +145,23 @@ def set_locked(connection: sa.Connection, actor: str, name: str, at: datetime, *
 
 
 def set_password(
-    connection: sa.Connection, actor: str, name: str, password: str, at: datetime, *, must_change: bool
+    connection: sa.Connection,
+    actor: str,
+    name: str,
+    password: str,
+    at: datetime,
+    *,
+    must_change: bool,
+    policy: Policy = DEFAULT,
 ) -> None:
     """Give a new password and end all sessions; ``must_change`` when another person chose it.
 
     Raises:
-        UserError: It is weak, or one of the last five.
+        UserError: It is weak, or one of the last that are remembered.
     """
     row = known(connection, name)
-    _refuse_weak(check_password(password, name))
-    _refuse_reused(connection, row, password)
+    _refuse_weak(check_password(password, name, policy))
+    _refuse_reused(connection, row, password, policy.remembered)
     connection.execute(sa.insert(password_history).values(user=name, at=at, password_hash=row["password_hash"]))
     changed = {"password_hash": hash_password(password), "must_change": must_change, "password_at": at}
     connection.execute(sa.update(user_account).where(user_account.c.name == name).values(**changed))
@@ -162,12 +170,14 @@ def set_password(
     audit.record(connection, actor, "user.password", name, "success", {"must_change": must_change}, at)
 
 
-def _refuse_reused(connection: sa.Connection, row: Mapping[Any, Any], password: str) -> None:
+def _refuse_reused(connection: sa.Connection, row: Mapping[Any, Any], password: str, remembered: int) -> None:
     past = sa.select(password_history.c.password_hash).where(password_history.c.user == row["name"])
-    stored = connection.execute(past.order_by(password_history.c.at.desc()).limit(REMEMBERED - 1)).scalars().all()
+    stored = (
+        connection.execute(past.order_by(password_history.c.at.desc()).limit(max(0, remembered - 1))).scalars().all()
+    )
     if any(matches(one, password) for one in (row["password_hash"], *stored)):
         raise UserError(
-            "the password was used before", "choose one that is not among the last {n}", where="password", n=REMEMBERED
+            "the password was used before", "choose one that is not among the last {n}", where="password", n=remembered
         )
 
 

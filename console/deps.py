@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from access.passwords import DEFAULT, Policy
 from access.sessions import Limits
 from console.ports import KeyViews, Views
 from inventory.model import Inventory
@@ -38,6 +39,8 @@ class ConsoleDeps:
         secure: Whether browsers come by TLS, directly or through the proxy in front.
         behind_proxy: Whether the peer address is the proxy's and ``X-Forwarded-For`` holds the browser's.
         ca: The exported trust anchor, for download.
+        limits: How long a session lives.
+        passwords: What a password must be.
         clock: The wall clock.
     """
 
@@ -54,5 +57,6 @@ class ConsoleDeps:
     behind_proxy: bool = False
     ca: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    passwords: Policy = DEFAULT
     clock: Callable[[], datetime] = now
     version: str = ""

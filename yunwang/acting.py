@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from records.instants import now
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from access.passwords import Policy
     from access.roles import Capability
+    from yunwang.settings import Access
 
 
 HERE = "127.0.0.1"  # where a call on the machine itself comes from
@@ -81,6 +84,19 @@ def check_permitted(connection: sa.Connection, actor: str, capability: Capabilit
             user=actor,
             capability=capability.value,
         )
+
+
+def password_policy(settings: Access) -> Policy:
+    """What the configuration asks of a password."""
+    from access.passwords import Policy  # noqa: PLC0415 - argon2 only when needed
+
+    return Policy(
+        minimum_length=settings.password_length,
+        minimum_classes=settings.password_classes,
+        remembered=settings.passwords_remembered,
+        lifetime=timedelta(days=settings.password_days) if settings.password_days else None,
+        breached=Path(settings.breached_passwords) if settings.breached_passwords else None,
+    )
 
 
 def first_password(state: sa.Engine, *, demo: bool) -> str | None:

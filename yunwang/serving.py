@@ -7,17 +7,20 @@ import ipaddress
 import shutil
 import socket
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from records.errors import RefusedError
 from records.instants import now
 from yunwang import __version__, sockets
+from yunwang.acting import password_policy
 from yunwang.language import translate_into
-from yunwang.settings import Console
+from yunwang.settings import Access, Console
 from yunwang.wiring import Site
 
 if TYPE_CHECKING:
+    from access.sessions import Limits
     from console.deps import ConsoleDeps
     from console.ports import KeyViews
     from crypto.verification import Verification
@@ -54,7 +57,20 @@ def console_deps(site: Site) -> ConsoleDeps:
         secure=bool(settings.console.tls_certificate) or settings.console.behind_proxy,
         behind_proxy=settings.console.behind_proxy,
         ca=site.place.ca,
+        limits=_limits(settings.access),
+        passwords=password_policy(settings.access),
         version=__version__,
+    )
+
+
+def _limits(settings: Access) -> Limits:
+    """How long sessions live."""
+    from access.sessions import Limits  # noqa: PLC0415 - the web stack only for the console
+
+    return Limits(
+        idle=timedelta(minutes=settings.idle_minutes),
+        absolute=timedelta(hours=settings.session_hours),
+        concurrent=settings.sessions,
     )
 
 

@@ -83,6 +83,22 @@ class Console(_Section):
     metrics: str = "127.0.0.1:0"
 
 
+class Access(_Section):
+    """What a password must be, and how long a session lives; ``breached_passwords`` is a file of lost ones.
+
+    ``password_days`` 0 means that passwords do not end.
+    """
+
+    password_length: int = Field(default=10, ge=8, le=128)
+    password_classes: int = Field(default=3, ge=1, le=4)
+    passwords_remembered: int = Field(default=5, ge=0, le=50)
+    password_days: int = Field(default=90, ge=0, le=3650)
+    breached_passwords: str = ""
+    idle_minutes: int = Field(default=15, ge=1, le=1440)
+    session_hours: int = Field(default=8, ge=1, le=24)
+    sessions: int = Field(default=3, ge=1, le=100)
+
+
 class Crypto(_Section):
     """Providers in the order in which they are asked; ``ca`` is a trust anchor beside ``--ca`` and ``YW_CA``.
 
@@ -128,6 +144,7 @@ class Settings(_Section):
     state: State = State()
     spool: Spool = Spool()
     console: Console = Console()
+    access: Access = Access()
     crypto: Crypto = Crypto()
     retention: Retention = Retention()
     notify: dict[str, NotifyChannel] = Field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -65,7 +66,9 @@ def _open(request: Request, deps: ConsoleDeps, name: str, password: str, at: dat
     counter = request.app.state.metrics.logins
     address, agent = people.address_of(request, deps), request.headers.get("user-agent", "")
     try:
-        opened = login.log_in(deps.engine, name, password, at, address=address, agent=agent, limits=deps.limits)
+        opened = login.log_in(
+            deps.engine, name, password, at, address=address, agent=agent, limits=deps.limits, policy=deps.passwords
+        )
     except login.LoginError:
         counter.labels("failure").inc()
         raise
@@ -99,7 +102,12 @@ def log_out(visit: LoggedIn, csrf_token: Annotated[str, Form(alias="csrf")] = ""
 @router.get(PASSWORD_PAGE)
 def password_form(visit: LoggedIn) -> HTMLResponse:
     """The form for a new password."""
-    return visit.page("password.html", problems=[], must_change=visit.person.user.must_change)
+    return _password_page(visit)
+
+
+def _password_page(visit: Visit, code: int = 200, problems: Sequence[tuple[str, str]] = ()) -> HTMLResponse:
+    must, policy = visit.person.user.must_change, visit.deps.passwords
+    return visit.page("password.html", code, problems=problems, must_change=must, policy=policy)
 
 
 @router.post(PASSWORD_PAGE)
@@ -115,10 +123,18 @@ def change_password(
     try:
         _check_same(new, again)
         address = people.address_of(visit.request, visit.deps)
-        login.change_password(visit.deps.engine, visit.person.user.name, old, new, visit.at, address=address)
+        login.change_password(
+            visit.deps.engine,
+            visit.person.user.name,
+            old,
+            new,
+            visit.at,
+            address=address,
+            policy=visit.deps.passwords,
+        )
     except UserError as error:
         problems = [(one.text(visit.tell), one.advice(visit.tell)) for one in error.problems]
-        return visit.page("password.html", code=400, problems=problems, must_change=visit.person.user.must_change)
+        return _password_page(visit, 400, problems)
     return RedirectResponse("/login", 303)
 
 

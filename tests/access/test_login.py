@@ -146,11 +146,11 @@ def test_a_fourth_session_ends_the_oldest(engine: sa.Engine, add: Callable[[str]
 def test_a_new_password_ends_all_sessions_and_may_not_come_back(engine: sa.Engine, add: Callable[[str], None]) -> None:
     add("wang")
     cookie = enter(engine).cookie
-    for number in range(passwords.REMEMBERED - 1):
+    for number in range(passwords.DEFAULT.remembered - 1):
         old, new = (PASSWORD if number == 0 else f"Other-Lake-{number - 1}a"), f"Other-Lake-{number}a"
         login.change_password(engine, "wang", old, new, AT + number * SECOND, address="10.0.0.1")
     assert not alive(engine, cookie, AT)
-    last = f"Other-Lake-{passwords.REMEMBERED - 2}a"
+    last = f"Other-Lake-{passwords.DEFAULT.remembered - 2}a"
     with pytest.raises(UserError, match="used before"):
         login.change_password(engine, "wang", last, PASSWORD, AT + timedelta(minutes=1), address="10.0.0.1")
 

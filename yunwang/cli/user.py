@@ -13,7 +13,7 @@ import typer
 from access.roles import Capability, Role
 from records.errors import UsageError, UserError
 from records.instants import now
-from yunwang.acting import check_permitted
+from yunwang.acting import check_permitted, password_policy
 from yunwang.agreement import agreed
 from yunwang.cli.approve import Reason
 from yunwang.cli.output import emit
@@ -78,13 +78,13 @@ def add(
     from access import passwords, users  # noqa: PLC0415 - argon2 on first use
 
     site = open_site()
-    organisations, roles = _known(site, org), role or []
+    organisations, roles, policy = _known(site, org), role or [], password_policy(site.settings.access)
     password = passwords.one_time_password() if one_time else read_password()
 
     def make(used: Agreement | None, *, dry: bool) -> dict[str, Any]:
         with changing(site, Capability.USERS_WRITE, dry_run=dry) as (connection, actor):
             _use(connection, used)
-            users.add_user(connection, actor, name, password, now(), display_name=display_name)
+            users.add_user(connection, actor, name, password, now(), display_name=display_name, policy=policy)
             if roles:
                 check_permitted(connection, actor, Capability.ROLES_GRANT)
             for one in roles:
@@ -211,5 +211,6 @@ def passwd(name: str, dry_run: DryRun = False) -> None:
     site = open_site()
     password = read_password()
     with changing(site, Capability.USERS_WRITE, dry_run=dry_run) as (connection, actor):
-        users.set_password(connection, actor, name, password, now(), must_change=True)
+        policy = password_policy(site.settings.access)
+        users.set_password(connection, actor, name, password, now(), must_change=True, policy=policy)
     emit({"name": name, "must_change": True})
