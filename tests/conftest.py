@@ -12,6 +12,9 @@ from hypothesis import Phase, settings
 
 from tests.running import Platform, missing_peer
 
+# No test is timed: a deadline fails on a busy machine, not on a fault.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 # For mutation tests: a failure is enough, its smallest example is not wanted.
 settings.register_profile("mutation", phases=(Phase.explicit, Phase.reuse, Phase.generate), deadline=None)
 
