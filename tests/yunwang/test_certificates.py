@@ -29,8 +29,10 @@ from crypto.pki.site import ensure_site_identity
 from crypto.sm2 import generate
 from crypto.x509 import certificates_pem
 from records.instants import now
+from records.schemas import EVENTS
 from records.secret import Secret
 from records.spool import Kind
+from storage.embedded import EmbeddedStore
 from storage.spool import SpoolReader
 from tests.running import Platform, wait_until
 from yunwang.certificates import look, marks
@@ -198,10 +200,19 @@ def put(path: Path, data: bytes) -> None:
 
 
 def told(platform: Platform) -> list[str]:
-    """Actions of the certificate events in the spool."""
+    """Actions of the certificate events in the spool; the very same event once more is no second."""
     reader = SpoolReader(platform.data / "spool")
     entries = (entry for name in reader.partitions() for _, entry in reader.read(name, 0, 10**6, {Kind.EVENT}))
-    return [json.loads(one.payload)["event.action"] for one in entries if one.source == "certificates"]
+    payloads = dict.fromkeys(one.payload for one in entries if one.source == "certificates")
+    return [json.loads(one)["event.action"] for one in payloads]
+
+
+def stored(platform: Platform) -> list[str]:
+    """Actions of the certificate events in the record store."""
+    store = EmbeddedStore(platform.data / "records")
+    docs = [json.loads(doc) for doc in store.read(EVENTS, columns=["doc"]).column("doc").to_pylist()]
+    store.close()
+    return [doc["event.action"] for doc in docs if doc.get("event.dataset") == "yunwang.crypto"]
 
 
 def alerts(platform: Platform) -> list[tuple[str, str, int]]:
@@ -233,4 +244,5 @@ def test_three_days_before_its_end_there_is_one_alert_whatever_happens(running: 
     (tmp_path / "partner.pem").unlink()
     wait_until(lambda: len(alerts(running)) == 2, 40, "the loss")
     assert told(running) == ["certificate_critical", "certificate_renewed", "certificate_missing"]
+    assert sorted(stored(running)) == sorted(told(running))
     assert sorted(alerts(running)) == [*expected, ("Certificate missing or unreadable", "crypto.ca", 1)]
